@@ -1,0 +1,52 @@
+/** The plain data of an object before it is loaded: maps, and what a linked program is made of. */
+
+/** A map as the object defines it. Every field may be edited before load. */
+export interface MapSpec {
+  name: string;
+  /** BPF_MAP_TYPE_*. */
+  type: number;
+  /** Bytes. */
+  keySize: number;
+  /** Bytes; of a per-CPU map the bytes of one CPU's value. */
+  valueSize: number;
+  /** Entries; bytes in a ring buffer. 0 in a perf event array means one a CPU. */
+  maxEntries: number;
+  /** BPF_F_* of map creation. */
+  flags: number;
+  /** The `map_extra` of BPF_MAP_CREATE. */
+  mapExtra: bigint;
+  numaNode?: number | undefined;
+  pinning: "none" | "by-name";
+  /** BTF id of the key's type in the object's BTF, 0 when it has none. */
+  keyTypeId: number;
+  /** BTF id of the value's type in the object's BTF, 0 when it has none. */
+  valueTypeId: number;
+  /** Initial bytes of a data section; `ObjectSpec.globals` reads and writes them. */
+  contents?: Uint8Array | undefined;
+  /** Whether user space freezes the map once it is filled: read-only data. */
+  frozen: boolean;
+  /** Template of the maps inside a map of maps. */
+  innerMap?: MapSpec | undefined;
+  /** The ELF section, of a data section map. */
+  section?: string | undefined;
+}
+
+/** Records of .BTF.ext cut to one program: as BPF_PROG_LOAD takes func_info and line_info. */
+export interface ExtInfo {
+  readonly bytes: Uint8Array;
+  /** Bytes of one record. */
+  readonly recordSize: number;
+  readonly count: number;
+}
+
+/** A program ready for BPF_PROG_LOAD, its subprograms behind it. */
+export interface LinkedProgram {
+  /** Instructions of 8 bytes, in the byte order of the object. */
+  readonly insns: Uint8Array;
+  readonly insnCount: number;
+  readonly license: string;
+  readonly funcInfo?: ExtInfo | undefined;
+  readonly lineInfo?: ExtInfo | undefined;
+  /** Names of the maps it refers to, in the order of first use. */
+  readonly usedMaps: string[];
+}

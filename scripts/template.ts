@@ -1,0 +1,96 @@
+// Decides what of Bun's own configuration by environment stays alive in our executable: nothing.
+//
+// A compiled Bun executable obeys environment variables that run other code in its process (BUN_OPTIONS=--preload,
+// BUN_BE_BUN, BUN_INSPECT_PRELOAD), open a debugger (BUN_INSPECT), change the engine and write into its standard
+// output (BUN_JSC_*), write files (BUN_BYTECODE_ORDER_OUT, JSC_PROFILER_PATH) or feed the C compiler behind bun:ffi
+// (BUN_TCC_OPTIONS, C_INCLUDE_PATH). File capabilities do not stop them as they stop LD_PRELOAD. No flag of
+// `bun build` turns them off, so their names are blanked in the copy of Bun that we compile onto: a name that begins
+// with NUL is never the name of an environment variable.
+//
+// What is found where was read in the pinned version's ELF file (see elf(5)); another version may keep them
+// elsewhere, so that whatever is expected and not found is an error.
+
+/** Names that must be found: a Bun without one of them is one this file was not written for. */
+const REQUIRED = [
+  ...[
+    "BUN_OPTIONS",
+    "BUN_BE_BUN",
+    "BUN_INSPECT",
+    "BUN_INSPECT_PRELOAD",
+    "BUN_INSPECT_CONNECT_TO",
+    "BUN_INSPECT_NOTIFY",
+  ],
+  ...["BUN_TCC_OPTIONS", "C_INCLUDE_PATH", "LIBRARY_PATH", "BUN_RUNTIME_TRANSPILER_CACHE_PATH", "BUN_TMPDIR"],
+  ...["BUN_BYTECODE_ORDER_OUT", "BUN_BYTECODE_ORDER_NAMES_OUT", "BUN_BYTECODE_DIGEST_OUT", "BUN_TRACE"],
+  ...["NODE_COMPILE_CACHE", "NODE_REDIRECT_WARNINGS", "NODE_CHANNEL_FD", "NODE_EXTRA_CA_CERTS"],
+  ...["JSC_PROFILER_PATH", "JSC_SIGNAL_FOR_GC", "ICU_DATA", "BUN_CRASH_REPORT_URL", "BUN_WATCHER_TRACE"],
+];
+
+/** Whatever else looks like one: a C string that is all of a name. Such strings only ever serve getenv. */
+const LOOKS_LIKE_ONE = /(?<=\0)(?:BUN|NODE)_[A-Z0-9_]+(?=\0)/g;
+
+/** Before a name in running text ("set $BUN_TMPDIR") or in JavaScript (process.env.NODE_DEBUG): not what getenv is given. */
+const PROSE = new Set([..." .\"'`$(<"].map((character) => character.charCodeAt(0)));
+
+/**
+ * The engine's options have no name in the file: JSCInitialize compares each variable's first eight bytes with
+ * BUN_JSC_ one by one, each followed by a short jump to the next variable (x86-64: cmpb $'B',(r14); jne). Making the
+ * first jump unconditional leaves it no variable to read.
+ */
+const ENGINE_OPTIONS = new RegExp(
+  "(?<=A\x80>B)u.".concat(
+    ...[..."UN_JSC_"].map((letter, index) => `A\x80~${String.fromCharCode(index + 1)}${letter}u.`),
+  ),
+  "gs",
+);
+const JMP_SHORT = 0xeb;
+
+/** The offsets in a file of the section with a name, from its ELF64 section headers. Throws when there is none. */
+function section(bytes: Buffer, wanted: string): { start: number; end: number } {
+  const [headers, size, count] = [Number(bytes.readBigUInt64LE(40)), bytes.readUInt16LE(58), bytes.readUInt16LE(60)];
+  const at = (index: number, field: number) => Number(bytes.readBigUInt64LE(headers + index * size + field));
+  const names = at(bytes.readUInt16LE(62), 24);
+  for (let index = 0; index < count; index++) {
+    const name = names + bytes.readUInt32LE(headers + index * size);
+    if (bytes.toString("latin1", name, bytes.indexOf(0, name)) !== wanted) continue;
+    return { start: at(index, 24), end: at(index, 24) + at(index, 32) };
+  }
+  throw new Error(`Cannot harden Bun: it has no section ${wanted}`);
+}
+
+/** Blanks a name wherever it is not prose; answers how often. Rust keeps strings end to end, without a NUL between. */
+function blank(data: Buffer, name: string): number {
+  let found = 0;
+  for (let at = data.indexOf(name, 0, "latin1"); at >= 0; at = data.indexOf(name, at + 1, "latin1")) {
+    if (PROSE.has(data[at - 1] ?? 0)) continue;
+    data[at] = 0;
+    found++;
+  }
+  return found;
+}
+
+function blankNames(data: Buffer): void {
+  // The text goes first: the longer name would otherwise hide behind the shorter one it begins with.
+  const others = new Set(data.toString("latin1").match(LOOKS_LIKE_ONE) ?? []);
+  for (const name of REQUIRED.toSorted((a, b) => b.length - a.length))
+    if (blank(data, name) === 0) throw new Error(`Cannot harden Bun: it does not hold the name ${name}`);
+  for (const name of others) blank(data, `${name}\0`);
+}
+
+function closeEngineOptions(text: Buffer): void {
+  const jumps = [...text.toString("latin1").matchAll(ENGINE_OPTIONS)];
+  if (jumps.length !== 1) throw new Error(`Cannot harden Bun: ${jumps.length} places read BUN_JSC_*, expected 1`);
+  text[jumps[0]?.index ?? 0] = JMP_SHORT;
+}
+
+/**
+ * A copy of a Bun executable (ELF64, x86-64) that obeys none of the variables above.
+ * Throws an Error when this is not the Bun it was written for.
+ */
+export function harden(bun: Uint8Array): Uint8Array {
+  const bytes = Buffer.from(bun);
+  const [data, text] = [section(bytes, ".rodata"), section(bytes, ".text")];
+  blankNames(bytes.subarray(data.start, data.end));
+  closeEngineOptions(bytes.subarray(text.start, text.end));
+  return bytes;
+}

@@ -1,0 +1,106 @@
+// Perf buffers: one for each CPU that is online, in the slot of its number of a PERF_EVENT_ARRAY map. A program
+// writes to its own CPU's by bpf_perf_event_output (kernel/trace/bpf_trace.c).
+
+import type { Decoder } from "elf-loader";
+import {
+  EPOLLIN,
+  ENODEV,
+  PERF_COUNT_SW_BPF_OUTPUT,
+  PERF_SAMPLE_RAW,
+  PERF_TYPE_SOFTWARE,
+  PROT_READ,
+  PROT_WRITE,
+} from "elf-loader/uapi";
+import { onlineCpus } from "../host/cpus.ts";
+import { kernelError } from "../host/kernel-error.ts";
+import { powerOfTwoPages } from "../map/pages.ts";
+import type { BpfPerfEventArray } from "../map/perf-event-array.ts";
+import { Epoll } from "../sys/epoll.ts";
+import { Fd } from "../sys/fd.ts";
+import { PAGE_SIZE } from "../sys/libc.ts";
+import { Mapping } from "../sys/mapping.ts";
+import { perfEventOpen } from "../sys/perf-event.ts";
+import { CpuBuffer } from "./cpu-buffer.ts";
+import { type RecordCallback, RecordReader } from "./record-reader.ts";
+
+export interface PerfBufferOptions {
+  /** Bytes for each CPU, rounded up to a power of two of pages; 256 KiB where nothing is said. */
+  readonly size?: number | undefined;
+  /** Told where the kernel says it had no room: the CPU, and how many records since the last one. */
+  readonly onLost?: ((cpu: number, count: number) => void) | undefined;
+}
+
+const DEFAULT_SIZE = 256 * 1024;
+
+const OUTPUT_EVENT = {
+  type: PERF_TYPE_SOFTWARE,
+  config: PERF_COUNT_SW_BPF_OUTPUT,
+  sample_type: PERF_SAMPLE_RAW,
+  sample_period: 1,
+  wakeup_events: 1,
+};
+
+/** Reader of all CPUs' buffers. The map must stay open. CPUs that come online later are not read: their output fails. */
+export class PerfBuffer<T = unknown> extends RecordReader<T> {
+  protected override readonly waitFd: number;
+  /** Bytes for each CPU. */
+  readonly size: number;
+  readonly #epoll = new Epoll();
+  readonly #buffers: CpuBuffer[] = [];
+  readonly #onLost: (cpu: number, count: number) => void;
+  #next = 0;
+
+  constructor(map: BpfPerfEventArray, decode: Decoder<T>, recordSize = 0, options: PerfBufferOptions = {}) {
+    super(decode, recordSize);
+    this.waitFd = this.#epoll.fd.number;
+    this.size = powerOfTwoPages(options.size ?? DEFAULT_SIZE) * PAGE_SIZE;
+    this.#onLost = options.onLost ?? (() => {});
+    try {
+      for (const cpu of onlineCpus()) this.#open(cpu, map);
+    } catch (error) {
+      this.release();
+      throw error;
+    }
+  }
+
+  /** The CPUs whose output is read. */
+  get cpus(): number[] {
+    return this.#buffers.map((buffer) => buffer.cpu);
+  }
+
+  #open(cpu: number, map: BpfPerfEventArray): void {
+    const refused = { subject: `map ${map.name}`, needs: ["CAP_PERFMON"], kind: "perf" as const };
+    const number = perfEventOpen(OUTPUT_EVENT, -1, cpu);
+    if (number === -ENODEV) return; // went offline since the list was read
+    if (number < 0) throw kernelError(number, { ...refused, doing: `open the perf buffer of CPU ${cpu}`, call: "perf_event_open()" });
+    const event = new Fd(number);
+    const mapping = Mapping.create(number, PAGE_SIZE + this.size, PROT_READ | PROT_WRITE);
+    if (typeof mapping === "number") {
+      event.close();
+      const doing = `map the perf buffer of CPU ${cpu} (${this.size} bytes) into memory`;
+      const likely = "the buffer is larger than the memory it may have";
+      throw kernelError(mapping, { ...refused, needs: ["CAP_IPC_LOCK"], doing, call: "mmap()", likely, action: "ask for a smaller one" });
+    }
+    this.#buffers.push(new CpuBuffer(cpu, event, mapping));
+    map.setEvent(cpu, number);
+    this.#epoll.add(number, EPOLLIN, cpu);
+  }
+
+  /** CPUs take turns in being first, so that a busy one does not starve the others. */
+  override consume(callback: RecordCallback, limit: number = Number.POSITIVE_INFINITY): number {
+    if (this.closed) return 0;
+    const buffers = this.#buffers;
+    let count = 0;
+    for (let i = 0; i < buffers.length && count < limit; i++) {
+      const buffer = buffers[(this.#next + i) % buffers.length] as CpuBuffer;
+      count += buffer.consume(callback, this.#onLost, limit - count);
+    }
+    this.#next++;
+    return count;
+  }
+
+  protected override release(): void {
+    for (const buffer of this.#buffers) buffer.close();
+    this.#epoll.close();
+  }
+}

@@ -1,0 +1,117 @@
+// Waiting for kernel buffers while the event loop lives.
+//
+// One thread for the process blocks in epoll_wait. Every descriptor is waited for once (EPOLLONESHOT) and armed
+// again for the next wait; arming looks at the descriptor's state, not for a change, so nothing that became ready
+// between the last read and the wait is missed, as it would be edge-triggered. Idle, nothing runs.
+
+import { BpfRuntimeError } from "elf-loader";
+import { EEXIST, EPOLLIN, EPOLLONESHOT, O_CLOEXEC } from "elf-loader/uapi";
+import { errnoName } from "../host/kernel-error.ts";
+import { Epoll } from "../sys/epoll.ts";
+import { Fd } from "../sys/fd.ts";
+import { eventfd, writeFrom } from "../sys/libc.ts";
+import type { WaiterStart } from "./waiter-worker.ts";
+
+/** Set by scripts/build.ts: where the executable holds the worker. Not defined when run from source. */
+declare const HELLO_EBPF_WAITER_WORKER: string | undefined;
+
+const STOP = 0xffff_ffff; // no descriptor has this number
+
+function startWorker(): Worker {
+  return new Worker(
+    typeof HELLO_EBPF_WAITER_WORKER === "string"
+      ? HELLO_EBPF_WAITER_WORKER
+      : new URL("./waiter-worker.ts", import.meta.url),
+  );
+}
+
+/** The process's one waiting thread, started with the first wait and ended with the last registration. */
+class Poller {
+  readonly #epoll = new Epoll();
+  readonly #stop = new Fd(eventfd(0, O_CLOEXEC));
+  readonly #worker = startWorker();
+  readonly #waiting = new Map<number, () => void>();
+
+  constructor() {
+    this.#epoll.add(this.#stop.number, EPOLLIN, STOP);
+    this.#worker.onmessage = ({ data }: MessageEvent<number[]>) => {
+      for (const fd of data) this.#wake(fd);
+    };
+    const start: WaiterStart = { epollFd: this.#epoll.fd.number, stop: STOP };
+    this.#worker.postMessage(start);
+  }
+
+  /** Settles when the descriptor has one of `events` (EPOLLERR and EPOLLHUP always count), or by cancel(). */
+  wait(fd: number, events: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const armed = this.#epoll.add(fd, events | EPOLLONESHOT, fd);
+      const result = armed === -EEXIST ? this.#epoll.modify(fd, events | EPOLLONESHOT, fd) : armed;
+      if (result < 0) {
+        const errno = errnoName(result);
+        reject(new BpfRuntimeError(`Cannot wait for descriptor ${fd}: epoll_ctl() gave ${errno}`, { call: "epoll_ctl()", errno }));
+        return;
+      }
+      this.#waiting.set(fd, resolve);
+      this.#worker.ref();
+    });
+  }
+
+  /** Ends a wait as if the descriptor were ready, and forgets the descriptor. Before the descriptor is closed. */
+  cancel(fd: number): void {
+    this.#epoll.delete(fd);
+    this.#wake(fd);
+  }
+
+  #wake(fd: number): void {
+    const resolve = this.#waiting.get(fd);
+    this.#waiting.delete(fd);
+    if (this.#waiting.size === 0) this.#worker.unref();
+    resolve?.();
+  }
+
+  /** Ends the thread; the descriptors it used are given back once it has ended. */
+  close(): void {
+    this.#worker.addEventListener("close", () => {
+      this.#epoll.close();
+      this.#stop.close();
+    });
+    writeFrom(this.#stop.number, new Uint8Array(new BigUint64Array([1n]).buffer));
+  }
+}
+
+let poller: Poller | undefined;
+let users = 0;
+
+/** A share in the waiting thread; closing the last one ends it. */
+export class PollerShare implements Disposable {
+  readonly #fds = new Set<number>();
+  #closed = false;
+
+  constructor() {
+    users++;
+  }
+
+  async wait(fd: number, events: number = EPOLLIN): Promise<void> {
+    poller ??= new Poller();
+    this.#fds.add(fd);
+    await poller.wait(fd, events);
+  }
+
+  cancel(fd: number): void {
+    if (this.#fds.delete(fd)) poller?.cancel(fd);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const fd of this.#fds) this.cancel(fd);
+    users--;
+    if (users > 0) return;
+    poller?.close();
+    poller = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

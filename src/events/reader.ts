@@ -1,0 +1,57 @@
+// What all readers of kernel events have in common: read what is there, wait for more, iterate, close.
+
+import { PollerShare } from "./poller.ts";
+
+/** Events at most in one turn, so that signals, timers and other streams get theirs. */
+export const TURN = 4096;
+
+/** A stream of events from the kernel. */
+export abstract class EventReader<T> implements AsyncIterable<T>, Disposable {
+  readonly #poller = new PollerShare();
+  #closed = false;
+
+  /** What epoll is asked about. */
+  protected abstract readonly waitFd: number;
+
+  /** Hands over what is there now, `limit` events at most; how many. Never waits. */
+  abstract read(callback: (value: T) => void, limit?: number): number;
+
+  /** Gives back what was taken from the kernel. */
+  protected abstract release(): void;
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Settles when there is something to read (sometimes though there is not), or after wake() or close(). */
+  async wait(): Promise<void> {
+    if (!this.#closed) await this.#poller.wait(this.waitFd);
+  }
+
+  /** Ends a wait. */
+  wake(): void {
+    this.#poller.cancel(this.waitFd);
+  }
+
+  /** Every event from now on, until the reader is closed. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<T> {
+    while (!this.#closed) {
+      const values: T[] = [];
+      this.read((value) => values.push(value), TURN);
+      if (values.length === 0) await this.wait();
+      yield* values;
+    }
+  }
+
+  /** Gives back the memory; a wait ends. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#poller.close();
+    this.release();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

@@ -1,0 +1,35 @@
+// Readers of memory shared with the kernel: records are handed over where they lie.
+
+import type { Decoder, Memory } from "elf-loader";
+import { EventReader, TURN } from "./reader.ts";
+
+/**
+ * Gets a record where the kernel wrote it: `length` bytes at `offset` of `memory` (a multiple of 4). It may not keep
+ * the memory: the kernel writes it again once the callback has returned.
+ */
+export type RecordCallback = (memory: Memory, offset: number, length: number) => void;
+
+export abstract class RecordReader<T> extends EventReader<T> {
+  readonly #decode: Decoder<T>;
+  readonly #size: number;
+
+  /** `size`: the bytes that `decode` looks at; a shorter record is not decoded. */
+  protected constructor(decode: Decoder<T>, size: number) {
+    super();
+    this.#decode = decode;
+    this.#size = size;
+  }
+
+  /** Hands over the records that are there now, in place, `limit` at most; how many. Never waits. */
+  abstract consume(callback: RecordCallback, limit?: number): number;
+
+  /** The same, decoded. Throws RangeError at a record that is too short for its type; it counts as read. */
+  override read(callback: (value: T) => void, limit: number = TURN): number {
+    const decode = this.#decode;
+    const size = this.#size;
+    return this.consume((memory, offset, length) => {
+      if (length < size) throw new RangeError(`Cannot decode record of ${length} bytes: its type has ${size}`);
+      callback(decode(memory, offset));
+    }, limit);
+  }
+}

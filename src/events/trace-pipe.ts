@@ -1,0 +1,89 @@
+// trace_pipe of tracefs: the lines of bpf_trace_printk (Documentation/trace/ftrace.rst). Reading takes a line away
+// from every other reader.
+
+import { bytesToString } from "elf-loader";
+import { EAGAIN, EBUSY, EINTR, O_NONBLOCK, O_RDONLY } from "elf-loader/uapi";
+import { kernelError } from "../host/kernel-error.ts";
+import { Tracefs } from "../host/tracefs.ts";
+import { Fd } from "../sys/fd.ts";
+import { readInto } from "../sys/libc.ts";
+import { EventReader, TURN } from "./reader.ts";
+
+const NEWLINE = 10;
+const CHUNK = 64 * 1024;
+
+/** Lines as the kernel wrote them, without the newline; bytes that are not UTF-8 as lone surrogates. */
+export class TracePipe extends EventReader<string> {
+  protected override readonly waitFd: number;
+  readonly #pipe: Fd;
+  readonly #buffer = new Uint8Array(CHUNK);
+  /** The end of the buffer that is filled, and its first byte that is not yet handed over. */
+  #filled = 0;
+  #start = 0;
+
+  constructor() {
+    super();
+    using tracefs = openTracefs();
+    const fd = tracefs.open("trace_pipe", O_RDONLY | O_NONBLOCK);
+    if (fd < 0) throw pipeError(fd, tracefs.where);
+    this.#pipe = new Fd(fd);
+    this.waitFd = fd;
+  }
+
+  override read(callback: (line: string) => void, limit: number = TURN): number {
+    let count = 0;
+    while (!this.closed && count < limit) {
+      const end = this.#buffer.subarray(0, this.#filled).indexOf(NEWLINE, this.#start);
+      if (end >= 0) {
+        const line = bytesToString(this.#buffer, this.#start, end);
+        this.#start = end + 1;
+        count++;
+        callback(line);
+      } else if (!this.#fill()) break;
+    }
+    return count;
+  }
+
+  /** Reads what the kernel has; false where it has nothing. */
+  #fill(): boolean {
+    this.#buffer.copyWithin(0, this.#start, this.#filled);
+    this.#filled -= this.#start;
+    this.#start = 0;
+    if (this.#filled === CHUNK) this.#filled = 0; // a line of 64 KiB is none
+    const length = readInto(this.#pipe.number, this.#buffer.subarray(this.#filled));
+    if (length < 0 && length !== -EAGAIN && length !== -EINTR) {
+      throw kernelError(length, { doing: "read trace_pipe", call: "read()", subject: "trace_pipe" });
+    }
+    this.#filled += Math.max(0, length);
+    return length > 0;
+  }
+
+  protected override release(): void {
+    this.#pipe.close();
+  }
+}
+
+const NEEDS = { subject: "trace_pipe", needs: ["CAP_SYS_ADMIN"], kind: "tracefs" } as const;
+
+function openTracefs(): Tracefs {
+  const tracefs = Tracefs.find();
+  if (typeof tracefs !== "number") return tracefs;
+  throw kernelError(tracefs, {
+    ...NEEDS,
+    doing: "read trace_pipe",
+    call: "fsopen(tracefs)",
+    unsupported: true,
+    likely: "tracefs is not mounted, and the kernel cannot mount it detached (5.2)",
+    action: "mount it: mount -t tracefs tracefs /sys/kernel/tracing",
+  });
+}
+
+function pipeError(result: number, where: string) {
+  const busy = { likely: "another program reads trace_pipe", action: "end it (ls -l /proc/*/fd | grep trace_pipe)" };
+  return kernelError(result, {
+    ...NEEDS,
+    doing: `open trace_pipe (tracefs ${where})`,
+    call: "open(trace_pipe)",
+    ...(result === -EBUSY ? busy : {}),
+  });
+}

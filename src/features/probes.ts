@@ -1,0 +1,65 @@
+// What the running kernel can do, found by trying. The version that brought it is data for messages, never compared.
+
+import { assemble } from "elf-loader";
+import {
+  BPF_FUNC_probe_read_kernel,
+  BPF_MAP_TYPE_RINGBUF,
+  BPF_PROG_TYPE_TRACEPOINT,
+  BPF_REG_1,
+  BPF_REG_10,
+  BPF_REG_2,
+  BPF_REG_3,
+} from "elf-loader/uapi";
+import { withMemlockRaised } from "../host/memlock.ts";
+import { mapCreate, progLoad } from "../sys/bpf.ts";
+import { close, cString, PAGE_SIZE } from "../sys/libc.ts";
+
+/** One thing a kernel may or may not have. */
+export interface Feature {
+  readonly name: string;
+  /** First kernel with it. */
+  readonly since: string;
+  /** Tries it; what it made is gone when it returns. */
+  readonly probe: () => boolean;
+}
+
+/** Whether a call gave a descriptor, which is closed. */
+function succeeds(create: () => number): boolean {
+  const fd = withMemlockRaised(create);
+  if (fd >= 0) close(fd);
+  return fd >= 0;
+}
+
+/** bpf_probe_read_kernel(r10 - 8, 8, 0): refused where the helper is unknown (before 5.5) or under lockdown. */
+const probeReadKernelProgram = assemble([
+  { op: "mov64", dst: BPF_REG_1, src: BPF_REG_10 },
+  { op: "add64", dst: BPF_REG_1, imm: -8 },
+  { op: "mov64", dst: BPF_REG_2, imm: 8 },
+  { op: "mov64", dst: BPF_REG_3, imm: 0 },
+  { op: "call", imm: BPF_FUNC_probe_read_kernel },
+  { op: "mov64", dst: 0, imm: 0 },
+  { op: "exit" },
+]);
+
+export const probeReadKernel: Feature = {
+  name: "helper bpf_probe_read_kernel",
+  since: "5.5",
+  probe: () =>
+    succeeds(() =>
+      progLoad({
+        prog_type: BPF_PROG_TYPE_TRACEPOINT,
+        insns: probeReadKernelProgram,
+        insn_cnt: probeReadKernelProgram.byteLength / 8,
+        license: cString("GPL"),
+      }),
+    ),
+};
+
+export const ringBufferMap: Feature = {
+  name: "map type RINGBUF",
+  since: "5.8",
+  probe: () => succeeds(() => mapCreate({ map_type: BPF_MAP_TYPE_RINGBUF, max_entries: PAGE_SIZE })),
+};
+
+/** All of them, in the order in which kernels learned them. */
+export const FEATURES: readonly Feature[] = [probeReadKernel, ringBufferMap];

@@ -1,0 +1,41 @@
+// A refused kernel call as an error: its class by meaning, one line, one likely cause.
+
+import { AttachError, type BpfError, BpfRuntimeError, PermissionError, UnsupportedError } from "elf-loader";
+import { EACCES, ENOSYS, EPERM, ERRNO_NAMES } from "elf-loader/uapi";
+import { explainRefusal } from "./refusal.ts";
+
+/** What was being done when the kernel refused. */
+export interface Refused {
+  /** Completes the sentence "Cannot …": `create map events`. */
+  readonly doing: string;
+  /** `bpf(BPF_MAP_CREATE)` */
+  readonly call: string;
+  readonly subject: string;
+  /** Capabilities that the call needs; CAP_BPF where nothing is said. */
+  readonly needs?: readonly string[];
+  readonly kind?: "bpf" | "perf" | "tracefs";
+  /** The kernel has no such thing: say so instead of "failed while running". */
+  readonly unsupported?: boolean;
+  /** It was an attachment. */
+  readonly attaching?: boolean;
+  readonly likely?: string;
+  readonly action?: string;
+}
+
+export function errnoName(result: number): string {
+  return ERRNO_NAMES[Math.abs(result)] ?? `errno ${Math.abs(result)}`;
+}
+
+/** `result` is the negative errno. EPERM and EACCES are explained by evidence; the rest by what the caller knows. */
+export function kernelError(result: number, refused: Refused): BpfError {
+  const errno = errnoName(result);
+  const message = `Cannot ${refused.doing}: ${refused.call} gave ${errno}`;
+  const { call, subject, likely, action } = refused;
+  if (result === -EPERM || result === -EACCES) {
+    const refusal = explainRefusal(refused.needs ?? ["CAP_BPF"], refused.kind);
+    return new PermissionError(message, { call, errno, subject, ...refusal });
+  }
+  const details = { call, errno, subject, likely, action };
+  if (refused.unsupported || result === -ENOSYS) return new UnsupportedError(message, details);
+  return refused.attaching ? new AttachError(message, details) : new BpfRuntimeError(message, details);
+}

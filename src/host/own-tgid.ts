@@ -1,0 +1,32 @@
+// This process's number as the kernel's first pid namespace knows it, which is what programs see. Inside a
+// container process.pid is another one, so the kernel is asked: a program that returns its caller, run here.
+
+import { assemble } from "elf-loader";
+import { BPF_FUNC_get_current_pid_tgid, BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_REG_0 } from "elf-loader/uapi";
+import { progLoad, progTestRun } from "../sys/bpf.ts";
+import { Fd } from "../sys/fd.ts";
+import { cString } from "../sys/libc.ts";
+import { withMemlockRaised } from "./memlock.ts";
+
+const whoami = assemble([
+  { op: "call", imm: BPF_FUNC_get_current_pid_tgid },
+  { op: "rsh64", dst: BPF_REG_0, imm: 32 },
+  { op: "exit" },
+]);
+
+/** Falls back to process.pid where raw tracepoints cannot be test-run (before 5.10) or bpf() is refused. */
+export function ownTgid(): number {
+  const number = withMemlockRaised(() =>
+    progLoad({
+      prog_type: BPF_PROG_TYPE_RAW_TRACEPOINT,
+      insns: whoami,
+      insn_cnt: whoami.byteLength / 8,
+      license: cString("GPL"),
+      prog_name: cString("whoami"),
+    }),
+  );
+  if (number < 0) return process.pid;
+  using program = new Fd(number);
+  const run = progTestRun({ prog_fd: program.number });
+  return run.result < 0 ? process.pid : run.retval;
+}

@@ -1,0 +1,101 @@
+// tracefs: where it is mounted by /proc/self/mountinfo (proc_pid_mountinfo(5)), else mounted detached by
+// fsopen(2) and fsmount(2) (5.2), reached through a descriptor without touching any path.
+
+import { readFileSync } from "node:fs";
+import {
+  FSCONFIG_CMD_CREATE,
+  FSMOUNT_CLOEXEC,
+  FSOPEN_CLOEXEC,
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_NOEXEC,
+  MOUNT_ATTR_NOSUID,
+  O_CLOEXEC,
+  O_PATH,
+  O_RDONLY,
+} from "elf-loader/uapi";
+import { Fd } from "../sys/fd.ts";
+import { cString, open, openat, readInto, syscall } from "../sys/libc.ts";
+import { SYSCALL_NUMBERS } from "../sys/syscall-numbers.ts";
+
+const READ_SIZE = 4096; // more than an id file or an event's format needs at once
+
+/** A tracefs that can be read, by paths relative to its root. */
+export class Tracefs implements Disposable {
+  readonly #root: Fd;
+  /** The mount point, or "detached". */
+  readonly where: string;
+
+  private constructor(root: number, where: string) {
+    this.#root = new Fd(root);
+    this.where = where;
+  }
+
+  /** The tracefs of this machine, or the -errno of the last way tried (-EPERM: no CAP_SYS_ADMIN to mount it). */
+  static find(mountinfo: string = readMountinfo()): Tracefs | number {
+    for (const point of tracefsMountPoints(mountinfo)) {
+      const root = open(point, O_PATH | O_CLOEXEC);
+      if (root >= 0) return new Tracefs(root, point);
+    }
+    const detached = mountDetached("tracefs");
+    return detached < 0 ? detached : new Tracefs(detached, "detached");
+  }
+
+  /** A descriptor, O_CLOEXEC, or -errno. */
+  open(path: string, flags: number = O_RDONLY): number {
+    return openat(this.#root.number, path, flags | O_CLOEXEC);
+  }
+
+  /** A small file's text, or -errno. */
+  read(path: string): string | number {
+    const fd = this.open(path);
+    if (fd < 0) return fd;
+    using file = new Fd(fd);
+    const buffer = new Uint8Array(READ_SIZE);
+    const length = readInto(file.number, buffer);
+    return length < 0 ? length : new TextDecoder().decode(buffer.subarray(0, length));
+  }
+
+  close(): void {
+    this.#root.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+function readMountinfo(): string {
+  try {
+    return readFileSync("/proc/self/mountinfo", "utf8");
+  } catch {
+    return "";
+  }
+}
+
+/** Mount points of whole tracefs trees: the root of the mount must be the root of the file system. */
+export function tracefsMountPoints(mountinfo: string): string[] {
+  const points: string[] = [];
+  for (const line of mountinfo.split("\n")) {
+    const [mount, filesystem] = line.split(" - ");
+    const fields = mount?.split(" ") ?? [];
+    if (filesystem?.startsWith("tracefs ") && fields[3] === "/" && fields[4]) points.push(unescapeOctal(fields[4]));
+  }
+  return points;
+}
+
+/** mountinfo writes space, tab, newline and backslash as \040 and so on. */
+function unescapeOctal(text: string): string {
+  return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
+}
+
+/** The root of a new mount that is attached nowhere and goes with its descriptor, or -errno. */
+function mountDetached(type: string): number {
+  const number = (name: string) => SYSCALL_NUMBERS.get(name) ?? -1;
+  const context = syscall(number("fsopen"), cString(type), FSOPEN_CLOEXEC);
+  if (context < 0) return context;
+  using fs = new Fd(context);
+  const created = syscall(number("fsconfig"), fs.number, FSCONFIG_CMD_CREATE, 0, 0, 0);
+  if (created < 0) return created;
+  const attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+  return syscall(number("fsmount"), fs.number, FSMOUNT_CLOEXEC, attributes);
+}

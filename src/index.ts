@@ -1,0 +1,45 @@
+// hello-ebpf: eBPF from TypeScript. Start reading here.
+//
+// parseObject turns the bytes of an eBPF object into an ObjectSpec, plain data that may be edited; BpfObject.load
+// takes it into the kernel; program.attach() lets it run; maps and readers give back what it found.
+
+export {
+  AttachError,
+  BpfError,
+  BpfRuntimeError,
+  Btf,
+  compileDecoder,
+  compileEncoder,
+  type Decoder,
+  isEscapedByte,
+  type MapSpec,
+  Memory,
+  ObjectError,
+  type ObjectSpec,
+  PermissionError,
+  type ProgramSpec,
+  parseObject,
+  stringToBytes,
+  UnsupportedError,
+  VerifierError,
+} from "elf-loader";
+export { PerfBuffer, type PerfBufferOptions } from "./events/perf-buffer.ts";
+export { PollerShare } from "./events/poller.ts";
+export { EventReader } from "./events/reader.ts";
+export { type RecordCallback, RecordReader } from "./events/record-reader.ts";
+export { RingBuffer } from "./events/ring-buffer.ts";
+export { TracePipe } from "./events/trace-pipe.ts";
+export { FEATURES, type Feature, probeReadKernel } from "./features/probes.ts";
+export { effectiveCapabilities } from "./host/capabilities.ts";
+export { kernelRelease } from "./host/kernel.ts";
+export { ownTgid } from "./host/own-tgid.ts";
+export { compatTaskMark, syscallNames, syscallNumber } from "./host/syscalls.ts";
+export { BpfArray } from "./map/array.ts";
+export { BpfHashMap } from "./map/hash.ts";
+export { BpfMap } from "./map/map.ts";
+export { BpfPerCpuArray } from "./map/per-cpu-array.ts";
+export { BpfObject } from "./object.ts";
+export type { Attachment } from "./program/hook.ts";
+export { BpfProgram } from "./program/program.ts";
+export { clockNanoseconds } from "./sys/libc.ts";
+export * from "./syscall-hook.ts";

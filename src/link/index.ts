@@ -1,0 +1,14 @@
+// The list of hooks: one file a kind, one line here.
+
+import type { Hook } from "../program/hook.ts";
+import { kprobe, kretprobe } from "./kprobe.ts";
+import { rawTracepoint } from "./raw-tracepoint.ts";
+import { tracepoint } from "./tracepoint.ts";
+import { fentry, fexit, tpBtf } from "./tracing.ts";
+
+const HOOKS: readonly Hook[] = [kprobe, kretprobe, fentry, fexit, tpBtf, tracepoint, rawTracepoint];
+
+/** The hook a program's section stands for; undefined where it is attached by other means. */
+export function hookOf(name: string): Hook | undefined {
+  return HOOKS.find((hook) => hook.name === name);
+}

@@ -1,0 +1,53 @@
+// tracepoint: an event of tracefs, `category/name`, through its perf event (kernel/trace/trace_event_perf.c).
+
+import { AttachError } from "elf-loader";
+import { EACCES, ENOENT, EPERM, PERF_TYPE_TRACEPOINT } from "elf-loader/uapi";
+import { kernelError } from "../host/kernel-error.ts";
+import { Tracefs } from "../host/tracefs.ts";
+import type { Hook } from "../program/hook.ts";
+import type { BpfProgram } from "../program/program.ts";
+import { perfEventOpen } from "../sys/perf-event.ts";
+import { attachToPerfEvent } from "./perf-event-link.ts";
+
+/** The number perf knows the event by; throws where tracefs or the event is not to be had. */
+function tracepointId(program: BpfProgram, target: string): number {
+  const refuse = (result: number, call: string, likely: string) =>
+    kernelError(result, {
+      doing: `attach program ${program.name} to tracepoint ${target}`,
+      call,
+      subject: `program ${program.name}`,
+      needs: ["CAP_SYS_ADMIN"],
+      kind: "tracefs",
+      attaching: result === -ENOENT || result === -EPERM || result === -EACCES,
+      unsupported: result !== -ENOENT,
+      likely,
+      action: "attach by raw_tracepoint, which needs no tracefs",
+    });
+  const tracefs = Tracefs.find();
+  if (typeof tracefs === "number") throw refuse(tracefs, "fsopen(tracefs)", "the kernel was built without tracefs");
+  using files = tracefs;
+  const id = files.read(`events/${target}/id`);
+  if (typeof id === "number") throw refuse(id, `open(events/${target}/id)`, `the kernel has no tracepoint ${target}`);
+  return Number(id);
+}
+
+export const tracepoint: Hook = {
+  name: "tracepoint",
+  attach(program, target) {
+    if (!/^[\w-]+\/[\w-]+$/.test(target)) {
+      throw new AttachError(`Cannot attach program ${program.name} to tracepoint ${target}: expected category/name`);
+    }
+    const event = perfEventOpen({ type: PERF_TYPE_TRACEPOINT, config: tracepointId(program, target) }, -1, 0);
+    if (event < 0) {
+      throw kernelError(event, {
+        doing: `attach program ${program.name} to tracepoint ${target}`,
+        call: "perf_event_open()",
+        subject: `program ${program.name}`,
+        needs: ["CAP_PERFMON"],
+        kind: "perf",
+        attaching: true,
+      });
+    }
+    return attachToPerfEvent(program, event, "tracepoint", target);
+  },
+};

@@ -1,0 +1,23 @@
+// BPF_MAP_TYPE_RINGBUF (kernel/bpf/ringbuf.c): one buffer for all CPUs. Read by events/ring-buffer.ts.
+
+import type { MapSpec } from "elf-loader";
+import { BPF_MAP_TYPE_RINGBUF } from "elf-loader/uapi";
+import { PAGE_SIZE } from "../sys/libc.ts";
+import { BpfMap } from "./map.ts";
+import { powerOfTwoPages } from "./pages.ts";
+import type { MapType } from "./type.ts";
+
+export class BpfRingBufferMap extends BpfMap {}
+
+/** The kernel takes only a power of two of pages (ringbuf_map_alloc). */
+function roundUp(spec: MapSpec): MapSpec {
+  return { ...spec, maxEntries: powerOfTwoPages(spec.maxEntries) * PAGE_SIZE };
+}
+
+export const ringBuffer: MapType = {
+  type: BPF_MAP_TYPE_RINGBUF,
+  name: "RINGBUF",
+  since: "5.8",
+  Map: BpfRingBufferMap,
+  adjust: roundUp,
+};

@@ -1,0 +1,43 @@
+// Why a program was not loaded, in one line: the verifier's last word, or what the errno says.
+
+import { type BpfError, type ProgramSpec, UnsupportedError, VerifierError } from "elf-loader";
+import { BPF_PROG_TYPE_UNSPEC, EACCES, EINVAL, EPERM } from "elf-loader/uapi";
+import { kernelRelease } from "../host/kernel.ts";
+import { errnoName, kernelError } from "../host/kernel-error.ts";
+
+const CALL = "bpf(BPF_PROG_LOAD)";
+
+export function loadError(result: number, spec: ProgramSpec, log: string): BpfError {
+  const subject = `program ${spec.name}`;
+  const errno = errnoName(result);
+  if (spec.type === BPF_PROG_TYPE_UNSPEC) {
+    return new UnsupportedError(`Cannot load program ${spec.name}: section ${JSON.stringify(spec.section)} is of no known type`, {
+      subject,
+    });
+  }
+  const verdict = lastWord(log);
+  // EACCES with a log is the verifier's verdict, not a missing permission.
+  if (verdict && result !== -EPERM) {
+    return new VerifierError(`Cannot load program ${spec.name}: ${CALL} gave ${errno}: ${verdict}`, {
+      call: CALL,
+      errno,
+      subject,
+      likely: "the verifier of this kernel refuses the program",
+      action: "read the verifier's log (-v)",
+      log,
+    });
+  }
+  const needs = ["CAP_BPF", "CAP_PERFMON"];
+  const refused = { doing: `load program ${spec.name}`, call: CALL, subject, needs };
+  if (result === -EINVAL) {
+    const likely = `kernel ${kernelRelease()} does not know this program type or attach type`;
+    return kernelError(result, { ...refused, unsupported: true, likely, action: "attach by another hook (--attach)" });
+  }
+  return kernelError(result === -EACCES ? -EPERM : result, refused);
+}
+
+/** The line that says what is wrong: the last one before the statistics. */
+function lastWord(log: string): string {
+  const lines = log.split("\n").filter((line) => line.trim() !== "" && !/^(processed|verification time|stack depth)/.test(line));
+  return lines.at(-1)?.trim() ?? "";
+}

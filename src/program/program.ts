@@ -1,0 +1,111 @@
+// BpfProgram: a program the verifier has accepted.
+
+import { AttachError, BpfRuntimeError, type LinkedProgram, type ProgramSpec } from "elf-loader";
+import { bpf_prog_info } from "elf-loader/uapi";
+import { errnoName } from "../host/kernel-error.ts";
+import { withMemlockRaised } from "../host/memlock.ts";
+import { objGetInfoByFd, progLoad, progTestRun } from "../sys/bpf.ts";
+import { Fd } from "../sys/fd.ts";
+import { cString } from "../sys/libc.ts";
+import { type Fields, readField } from "../sys/struct.ts";
+import type { Attachment, Hook } from "./hook.ts";
+import { loadError } from "./load-error.ts";
+import { verifierLog } from "./verifier-log.ts";
+
+const NAME_LENGTH = 15; // BPF_OBJ_NAME_LEN without the NUL
+
+export interface LoadOptions {
+  /** Descriptor of the object's BTF in the kernel, for line numbers in the verifier's log. */
+  readonly btfFd?: number | undefined;
+  readonly hook?: Hook | undefined;
+}
+
+/** A loaded program. Closing it gives back its descriptor; attached, it lives on until its attachment is closed. */
+export class BpfProgram implements Disposable {
+  readonly name: string;
+  readonly spec: ProgramSpec;
+  readonly fd: Fd;
+  readonly #hook: Hook | undefined;
+
+  private constructor(spec: ProgramSpec, fd: Fd, hook: Hook | undefined) {
+    this.name = spec.name;
+    this.spec = spec;
+    this.fd = fd;
+    this.#hook = hook;
+  }
+
+  /** Gives the instructions to the verifier. Throws VerifierError with its log, PermissionError or UnsupportedError. */
+  static load(spec: ProgramSpec, linked: LinkedProgram, options: LoadOptions = {}): BpfProgram {
+    const fields = loadFields(spec, linked, options);
+    let result = withMemlockRaised(() => progLoad(fields));
+    if (result < 0 && options.btfFd !== undefined) {
+      // What describes the program may be refused where the program itself is not.
+      const plain = progLoad(loadFields(spec, linked, { ...options, btfFd: undefined }));
+      result = plain < 0 ? result : plain;
+    }
+    if (result < 0) throw loadError(result, spec, verifierLog(fields));
+    return new BpfProgram(spec, new Fd(result), options.hook);
+  }
+
+  /** Attaches to what its section names, or to `target`. Throws AttachError, PermissionError, UnsupportedError. */
+  attach(target: string | undefined = this.spec.target): Attachment {
+    if (!this.#hook) throw new AttachError(`Cannot attach program ${this.name}: section ${this.spec.section} has no hook`);
+    if (!target) throw new AttachError(`Cannot attach program ${this.name}: section ${this.spec.section} names no target`);
+    return this.#hook.attach(this, target);
+  }
+
+  /** Runs in this task. `data`: what the program gets as packet; `repeat` times, for measuring. `duration`: ns a run. */
+  testRun(data?: Uint8Array, repeat = 1): { retval: number; duration: number } {
+    const run = progTestRun({ prog_fd: this.fd.number, data_in: data, data_size_in: data?.byteLength, repeat });
+    if (run.result < 0) {
+      const call = "bpf(BPF_PROG_TEST_RUN)";
+      throw new BpfRuntimeError(`Cannot run program ${this.name}: ${call} gave ${errnoName(run.result)}`, {
+        call,
+        errno: errnoName(run.result),
+        subject: `program ${this.name}`,
+      });
+    }
+    return run;
+  }
+
+  /** How often the kernel passed the program over because it was already running on that CPU (5.12; 0 before). */
+  recursionMisses(): number {
+    const info = new Uint8Array(bpf_prog_info.size);
+    return objGetInfoByFd(this.fd.number, info) < 0 ? 0 : readField(bpf_prog_info, info, "recursion_misses");
+  }
+
+  close(): void {
+    this.fd.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+function loadFields(spec: ProgramSpec, linked: LinkedProgram, options: LoadOptions): Fields {
+  return {
+    prog_type: spec.type,
+    insn_cnt: linked.insnCount,
+    insns: linked.insns,
+    license: cString(linked.license),
+    prog_flags: spec.flags,
+    prog_name: cString(spec.name.replace(/[^A-Za-z0-9_.]/g, "_").slice(0, NAME_LENGTH)),
+    expected_attach_type: spec.expectedAttachType,
+    ...(options.btfFd === undefined ? {} : debugInfo(linked, options.btfFd)),
+    ...options.hook?.loadFields?.(spec),
+  };
+}
+
+function debugInfo(linked: LinkedProgram, btfFd: number): Fields {
+  const { funcInfo, lineInfo } = linked;
+  return {
+    prog_btf_fd: btfFd,
+    func_info_rec_size: funcInfo?.recordSize,
+    func_info: funcInfo?.bytes,
+    func_info_cnt: funcInfo?.count,
+    line_info_rec_size: lineInfo?.recordSize,
+    line_info: lineInfo?.bytes,
+    line_info_cnt: lineInfo?.count,
+  };
+}

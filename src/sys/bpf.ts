@@ -1,0 +1,105 @@
+// bpf(2): one function a command, under the kernel's names (include/uapi/linux/bpf.h, union bpf_attr).
+//
+// Each answers >= 0 (often a new descriptor, O_CLOEXEC as the kernel makes them) or -errno. Fields are given by
+// their names in the header; what is left out is zero. attr_size ends after the last field that is not zero, so
+// that a kernel older than a field still takes the call.
+
+import {
+  BPF_BTF_LOAD,
+  BPF_LINK_CREATE,
+  BPF_MAP_CREATE,
+  BPF_MAP_DELETE_ELEM,
+  BPF_MAP_FREEZE,
+  BPF_MAP_GET_NEXT_KEY,
+  BPF_MAP_LOOKUP_ELEM,
+  BPF_MAP_UPDATE_ELEM,
+  BPF_OBJ_GET_INFO_BY_FD,
+  BPF_PROG_LOAD,
+  BPF_PROG_TEST_RUN,
+  BPF_RAW_TRACEPOINT_OPEN,
+  bpf_attr_btf_load,
+  bpf_attr_info,
+  bpf_attr_link_create,
+  bpf_attr_map_create,
+  bpf_attr_map_elem,
+  bpf_attr_prog_load,
+  bpf_attr_raw_tracepoint,
+  bpf_attr_test,
+  EAGAIN,
+  type Layout,
+} from "elf-loader/uapi";
+import { type Address, syscall } from "./libc.ts";
+import { encodeStruct, type Fields } from "./struct.ts";
+import { SYSCALL_NUMBERS } from "./syscall-numbers.ts";
+
+const NR_BPF = SYSCALL_NUMBERS.get("bpf") ?? -1;
+
+/** Any command with any attribute: what the functions below are made of. */
+function bpf(command: number, layout: Layout, fields: Fields): number {
+  const { bytes, size } = encodeStruct(layout, fields);
+  const result = syscall(NR_BPF, command, bytes, size);
+  keepAlive(fields);
+  return result;
+}
+
+let kept: unknown;
+/** The attribute holds addresses of the fields' arrays: they must outlive the call. */
+function keepAlive(value: unknown): void {
+  kept = value;
+  kept = undefined;
+}
+
+/** The answer to a command that no kernel has: -EINVAL, unless something before the kernel refuses bpf() itself. */
+export const probeCommand = (layout: Layout): number => bpf(NO_COMMAND, layout, {});
+const NO_COMMAND = 0x7fff;
+
+/** A new map's descriptor. Before 5.11 it counts against RLIMIT_MEMLOCK. */
+export const mapCreate = (fields: Fields): number => bpf(BPF_MAP_CREATE, bpf_attr_map_create, fields);
+
+/** Copies the value of a key into `value`; 0, or -ENOENT. */
+export const mapLookupElem = (fd: number, key: Address, value: Address, flags = 0): number =>
+  element(BPF_MAP_LOOKUP_ELEM, fd, key, value, flags);
+/** 0, or -EEXIST, -ENOENT (by flags), -E2BIG (full). */
+export const mapUpdateElem = (fd: number, key: Address, value: Address, flags = 0): number =>
+  element(BPF_MAP_UPDATE_ELEM, fd, key, value, flags);
+export const mapDeleteElem = (fd: number, key: Address): number => element(BPF_MAP_DELETE_ELEM, fd, key, 0, 0);
+/** The key after `key` (0: the first) into `next`; 0, or -ENOENT at the end. */
+export const mapGetNextKey = (fd: number, key: Address, next: Address): number =>
+  element(BPF_MAP_GET_NEXT_KEY, fd, key, next, 0);
+/** From now on user space cannot write the map (5.2). */
+export const mapFreeze = (fd: number): number => bpf(BPF_MAP_FREEZE, bpf_attr_map_elem, { map_fd: fd });
+
+function element(command: number, fd: number, key: Address, value: Address, flags: number): number {
+  return bpf(command, bpf_attr_map_elem, { map_fd: fd, key, value, flags });
+}
+
+const LOAD_ATTEMPTS = 5; // the verifier gives up with EAGAIN when a signal comes
+
+/** A new program's descriptor; EAGAIN is tried again as the kernel asks. */
+export function progLoad(fields: Fields): number {
+  let result = -EAGAIN;
+  for (let attempt = 0; attempt < LOAD_ATTEMPTS && result === -EAGAIN; attempt++) {
+    result = bpf(BPF_PROG_LOAD, bpf_attr_prog_load, fields);
+  }
+  return result;
+}
+
+/** Runs a program once or `repeat` times in this task; its return value, and the mean nanoseconds of a run. */
+export function progTestRun(fields: Fields): { result: number; retval: number; duration: number } {
+  const { bytes } = encodeStruct(bpf_attr_test, fields);
+  const result = syscall(NR_BPF, BPF_PROG_TEST_RUN, bytes, bpf_attr_test.size);
+  keepAlive(fields);
+  const view = new DataView(bytes.buffer);
+  const field = (name: string) => view.getUint32(bpf_attr_test.fields[name]?.[0] ?? 0, true);
+  return { result, retval: field("retval"), duration: field("duration") };
+}
+
+/** Fills a bpf_{prog,map,link,btf}_info with what the kernel knows of the object behind a descriptor. */
+export const objGetInfoByFd = (fd: number, info: Uint8Array): number =>
+  bpf(BPF_OBJ_GET_INFO_BY_FD, bpf_attr_info, { bpf_fd: fd, info_len: info.byteLength, info });
+
+/** Attaches by name; the descriptor returned is the attachment. */
+export const rawTracepointOpen = (fields: Fields): number =>
+  bpf(BPF_RAW_TRACEPOINT_OPEN, bpf_attr_raw_tracepoint, fields);
+export const btfLoad = (fields: Fields): number => bpf(BPF_BTF_LOAD, bpf_attr_btf_load, fields);
+export const linkCreate = (fields: Fields): number => bpf(BPF_LINK_CREATE, bpf_attr_link_create, fields);

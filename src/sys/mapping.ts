@@ -1,0 +1,44 @@
+// Memory shared with the kernel by mmap(2).
+
+import { MAP_SHARED } from "elf-loader/uapi";
+import { Memory } from "elf-loader";
+import { memoryAt, mmap, munmap } from "./libc.ts";
+
+/**
+ * A shared mapping and views over it. After close() the views must not be touched: an access to unmapped memory
+ * ends the process. A mapping without PROT_WRITE must not be stored to, nor read by Atomics (which may be a locked
+ * read-modify-write).
+ */
+export class Mapping implements Disposable {
+  readonly address: number;
+  readonly length: number;
+  readonly memory: Memory;
+  #mapped = true;
+
+  private constructor(address: number, length: number) {
+    this.address = address;
+    this.length = length;
+    this.memory = memoryAt(address, length);
+  }
+
+  /** The mapping, or -errno. `length` in bytes, `offset` a multiple of the page size. */
+  static create(fd: number, length: number, prot: number, offset = 0): Mapping | number {
+    const address = mmap(length, prot, MAP_SHARED, fd, offset);
+    return address < 0 ? address : new Mapping(address, length);
+  }
+
+  /** Views over a part of it; `offset` in bytes, a multiple of 4. */
+  view(offset: number, length: number): Memory {
+    return new Memory(this.memory.u8.buffer, offset, length);
+  }
+
+  close(): void {
+    if (!this.#mapped) return;
+    this.#mapped = false;
+    munmap(this.address, this.length);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

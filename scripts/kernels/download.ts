@@ -1,0 +1,107 @@
+// Fetches Debian packages of suites that this machine does not use, without touching its own apt: a private folder
+// holds lists and archives, the mirror is the one the machine is configured for, and apt checks every signature.
+//
+// What is wanted of a package is one file. It is kept in ${XDG_CACHE_HOME:-~/.cache}/hello-ebpf/kernels, written under
+// another name and renamed, so that what is there is whole and a second run downloads nothing.
+
+import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import type { Guest } from "./table.ts";
+
+const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/** Where kernels are kept between runs and between clones. */
+export const CACHE = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "hello-ebpf/kernels");
+
+/** Runs a command and answers what it printed; throws its last words. */
+function run(command: string[], cwd: string): string {
+  const { exitCode, stdout, stderr } = Bun.spawnSync(command, { cwd, env: { ...process.env, LC_ALL: "C" } });
+  if (exitCode === 0) return stdout.toString();
+  throw new Error(
+    `Cannot run ${command[0]} ${command.at(-1)}: ${stderr.toString().trim().split("\n").slice(-3).join("; ")}`,
+  );
+}
+
+/** The mirror this machine takes a kind of suite from: security suites have one of their own. Throws when it has none. */
+function mirror(suite: string): string {
+  const format = ["apt-get", "indextargets", "--format", "$(RELEASE) $(REPO_URI)", "Created-By: Packages"];
+  const rows = run(format, "/")
+    .split("\n")
+    .map((row) => row.split(" "));
+  const security = (name = "") => name.endsWith("-security");
+  const uri = rows.find(([release]) => release && security(release) === security(suite))?.[1];
+  if (!uri)
+    throw new Error(`Cannot find ${suite}: apt is configured for no ${security(suite) ? "security " : ""}suite`);
+  return uri;
+}
+
+/** apt's options that move all its state of one suite into a folder. */
+function privateApt(folder: string, suite: string): string[] {
+  for (const path of ["lists/partial", "cache/archives/partial"]) mkdirSync(join(folder, path), { recursive: true });
+  writeFileSync(join(folder, "sources.list"), `deb [signed-by=${KEYRING}] ${mirror(suite)} ${suite} main\n`);
+  writeFileSync(join(folder, "status"), "");
+  const settings = {
+    "Dir::State::Lists": join(folder, "lists"),
+    "Dir::State::status": join(folder, "status"),
+    "Dir::Etc::SourceList": join(folder, "sources.list"),
+    "Dir::Etc::SourceParts": "/dev/null",
+    "Dir::Cache": join(folder, "cache"),
+    "Acquire::Languages": "none",
+    "Acquire::Retries": "3",
+    "APT::Sandbox::User": "root",
+  };
+  return Object.entries(settings).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
+}
+
+/** The package of a suite with the highest version in its name, downloaded and checked: its path. */
+function download(folder: string, guest: Guest): string {
+  const options = privateApt(folder, guest.suite);
+  run(["apt-get", ...options, "-q", "update"], folder);
+  const names = run(["apt-cache", ...options, "pkgnames"], folder).split("\n");
+  const newest = names
+    .filter((name) => guest.package.test(name))
+    .sort(byVersion)
+    .at(-1);
+  if (!newest) throw new Error(`Cannot find a package ${guest.package.source} in ${guest.suite}`);
+  run(["apt-get", ...options, "-q", "download", newest], folder);
+  const archive = readdirSync(folder).find((name) => name.endsWith(".deb"));
+  if (!archive) throw new Error(`Cannot download ${newest}: apt left no archive`);
+  return join(folder, archive);
+}
+
+/** 6.12.9 before 6.12.10: numbers in names count as numbers. */
+const byVersion = (a: string, b: string) => a.localeCompare(b, "en", { numeric: true });
+
+/** The one file of a package whose path matches. */
+async function extract(archive: string, wanted: RegExp): Promise<Uint8Array> {
+  const folder = `${archive}.unpacked`;
+  run(["dpkg-deb", "-x", archive, folder], "/");
+  const path = readdirSync(folder, { recursive: true, encoding: "utf8" }).find((name) => wanted.test(name));
+  if (!path) throw new Error(`Cannot find ${wanted.source} in ${archive.split("/").at(-1)}`);
+  return Bun.file(join(folder, path)).bytes();
+}
+
+/**
+ * The path of one file of a package, from the cache or else downloaded into it.
+ * Throws an Error that says why where the mirror cannot be reached or has no such package.
+ */
+export async function packageFile(guest: Guest, wanted: RegExp): Promise<string> {
+  const path = join(CACHE, guest.id);
+  if (existsSync(path)) return path;
+  const folder = join(CACHE, `.${guest.id}.${process.pid}`);
+  mkdirSync(folder, { recursive: true });
+  try {
+    const archive = download(folder, guest);
+    await Bun.write(join(folder, "file"), await extract(archive, wanted));
+    chmodSync(join(folder, "file"), 0o755);
+    renameSync(join(folder, "file"), path);
+    return path;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** A guest's kernel image: /boot/vmlinuz-* of an image package, /usr/lib/modules/VERSION/vmlinuz in sid. */
+export const kernelImage = (guest: Guest): Promise<string> =>
+  packageFile(guest, /^(boot\/vmlinuz-|usr\/lib\/modules\/[^/]+\/vmlinuz$)/);

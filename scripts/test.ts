@@ -1,0 +1,126 @@
+// The test command: every suite in order, what fails fast first, and one count at the end.
+//
+// bun scripts/test.ts [--no-guests] [--only guests] [GUEST ...]. Its last line is `N passed, N failed, N skipped`, and
+// it exits with 1 if anything failed. What a suite printed is on standard output as it came.
+
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { release } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { buildBpf } from "./build-bpf.ts";
+import { packArchives, removeArchives, runGuest } from "./kernels/run.ts";
+import { GUESTS, type Guest } from "./kernels/table.ts";
+import { compareMatrix, hostKernel, keepMatrix, renderMatrix } from "./matrix.ts";
+import { failure, ROOT, runCheck, runTests, type SuiteResult, unable } from "./suite.ts";
+
+/** Folders of test/ that are not simply run with the rest. */
+const KERNEL = "test/kernel";
+const HARDENING = "test/hardening";
+const NOT_PURE = new Set(["kernel", "hardening", "bench", "fixtures"]);
+
+/** Emulated machines of two processors at a time on two processors: measured, see runGuests. */
+const GUESTS_AT_ONCE = 2;
+
+const results: SuiteResult[] = [];
+
+/** Keeps a result and says what came of it at once. */
+function keep(result: SuiteResult): void {
+  results.push(result);
+  for (const note of result.notes) console.log(`${result.name}: ${note}`);
+  console.log(`== ${result.name}: ${result.passed} passed, ${result.failed} failed, ${result.skipped} skipped\n`);
+}
+
+/** Types, format, lint and import direction: one test each. */
+async function runChecks(): Promise<void> {
+  const bin = (name: string) => join(ROOT, "node_modules/.bin", name);
+  keep(await runCheck("types", [bin("tsc"), "--noEmit"]));
+  keep(await runCheck("format and lint", [bin("biome"), "check", "--error-on-warnings", "--colors=off"]));
+  keep(await runCheck("import direction", [process.execPath, "scripts/check-imports.ts"]));
+}
+
+/** The folders below test/ that need neither root nor a kernel of their own, as paths. */
+function pureFolders(): string[] {
+  const entries = readdirSync(join(ROOT, "test"), { withFileTypes: true });
+  const holdsTests = (name: string) =>
+    readdirSync(join(ROOT, "test", name), { recursive: true, encoding: "utf8" }).some((file) =>
+      /\.test\.ts$/.test(file),
+    );
+  const folders = entries.filter((entry) => entry.isDirectory() && !NOT_PURE.has(entry.name) && holdsTests(entry.name));
+  return folders.map((entry) => `test/${entry.name}`).sort();
+}
+
+async function runHost(): Promise<void> {
+  keep(await runTests("pure", pureFolders()));
+  const environment = { HELLO_EBPF_KERNEL: hostKernel(release()) };
+  if (process.getuid?.() !== 0) keep(unable("kernel here", "needs root"));
+  else keep(await runTests("kernel here", [KERNEL], { environment }));
+  keep(await runTests("hardening", [HARDENING]));
+}
+
+/**
+ * All guests, some at once. A guest's tests wait more than they compute, and its second processor is mostly idle:
+ * two at once on two processors take little longer than one.
+ */
+async function runGuests(guests: readonly Guest[]): Promise<void> {
+  const archives = await packArchives([KERNEL]).catch((error: Error) => error);
+  if (archives instanceof Error) return keep(unable("guests", archives.message));
+  const queue = [...guests];
+  const worker = async () => {
+    for (let guest = queue.shift(); guest; guest = queue.shift())
+      for (const result of await runGuest(guest, archives)) keep(result);
+  };
+  await Promise.all(Array.from({ length: GUESTS_AT_ONCE }, worker));
+  removeArchives(archives);
+}
+
+/** After a whole run: the table it makes, and whether README.md has the same. */
+function checkMatrix(): void {
+  const rendered = renderMatrix(results.flatMap((result) => result.lines));
+  keepMatrix(rendered);
+  const readme = existsSync(join(ROOT, "README.md")) ? readFileSync(join(ROOT, "README.md"), "utf8") : "";
+  const differences = compareMatrix(readme, rendered, hostKernel(release()));
+  if (differences.length > 0) keep({ ...failure("matrix", "npm run matrix rewrites it"), lines: differences });
+  else keep({ name: "matrix", passed: 1, failed: 0, skipped: 0, notes: [], lines: [] });
+  for (const difference of differences) console.log(difference);
+}
+
+/** Guests named on the command line, all without a name. Ends the process for a name there is not. */
+function chosen(names: readonly string[]): readonly Guest[] {
+  const unknown = names.filter((name) => name !== "all" && !GUESTS.some((guest) => guest.id === name));
+  if (unknown.length > 0) {
+    console.error(`Cannot find guest ${unknown.join(", ")}: there are ${GUESTS.map((guest) => guest.id).join(", ")}`);
+    process.exit(2);
+  }
+  return names.length === 0 || names.includes("all") ? GUESTS : GUESTS.filter((guest) => names.includes(guest.id));
+}
+
+const sum = (field: "passed" | "failed" | "skipped") => results.reduce((total, result) => total + result[field], 0);
+
+const { values, positionals } = parseArgs({
+  options: { "no-guests": { type: "boolean" }, only: { type: "string" } },
+  allowPositionals: true,
+});
+const guests = chosen(positionals);
+const whole = !values["no-guests"] && values.only === undefined;
+
+/** The eBPF programs that tests load. Without them the rest would fail for the wrong reason, and does so all the same. */
+async function compileFixtures(): Promise<void> {
+  await buildBpf(true).catch((error: Error) => keep(failure("fixtures", error.message)));
+}
+
+async function runAll(): Promise<void> {
+  await compileFixtures();
+  if (values.only !== "guests") {
+    await runChecks();
+    await runHost();
+  }
+  if (!values["no-guests"]) await runGuests(guests);
+  if (whole) checkMatrix();
+}
+
+await runAll().catch((error: Error) => keep(failure("test command", error.stack ?? error.message)));
+const failures = results.filter((result) => result.failed > 0).map((result) => result.name);
+if (failures.length > 0) console.log(`failed: ${failures.join(", ")}`);
+console.log(`${sum("passed")} passed, ${sum("failed")} failed, ${sum("skipped")} skipped`);
+// Not process.exit: it would cut what a pipe has not taken yet.
+process.exitCode = sum("failed") > 0 ? 1 : 0;

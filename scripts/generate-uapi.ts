@@ -59,7 +59,7 @@ const SOURCES: { readonly [file: string]: Source } = {
       ..."linux/fcntl.h linux/mman.h linux/eventpoll.h linux/sched.h linux/mount.h linux/magic.h".split(" "),
       ..."linux/prctl.h linux/capability.h linux/resource.h linux/memfd.h linux/netlink.h".split(" "),
       ..."linux/rtnetlink.h linux/if_link.h linux/aio_abi.h asm/poll.h asm/signal.h asm/socket.h".split(" "),
-      ..."linux/socket.h linux/if_alg.h linux/stat.h".split(" "),
+      ..."linux/socket.h linux/stat.h linux/time.h linux/time_types.h linux/time.h".split(" "),
     ],
     names: new RegExp(
       `^(${[
@@ -68,12 +68,12 @@ const SOURCES: { readonly [file: string]: Source } = {
         "EPOLL|CLONE_|OPEN_TREE_|MOVE_MOUNT_|FSOPEN_|FSPICK_|FSMOUNT_|FSCONFIG_|MOUNT_ATTR_|BPF_FS_MAGIC$|TRACEFS_MAGIC$",
         "DEBUGFS_MAGIC$|CGROUP2?_SUPER_MAGIC$|PROC_SUPER_MAGIC$|SYSFS_MAGIC$|NSFS_MAGIC$|PR_|CAP_|_LINUX_CAPABILITY_",
         "RLIMIT_|RLIM64_INFINITY$|NLM_F_|NLMSG_|NLA_|NETLINK_(ROUTE|EXT_ACK|GENERIC|CAP_ACK)$|RTM_(NEW|DEL|GET|SET)|IFLA_(XDP|INFO)_|IFLA_(IFNAME|MTU|LINK|LINKINFO|MASTER|ALT_IFNAME)$|IFLA_(XDP|NET_NS_FD|NET_NS_PID|EXT_MASK|GROUP)$|IOCB_|POLL(IN|OUT|PRI|ERR|HUP|NVAL|RDHUP)$",
-        "SIG(?!RTM)[A-Z0-9]+$|SA_|SO_|AF_|STATX_",
+        "SIG(?!RTM)[A-Z0-9]+$|SA_|SO_|STATX_|CLOCK_|TFD_|TIMER_ABSTIME$|CLOCK_",
       ].join("|")})`,
     ),
     structs: [
       ..."epoll_event rlimit64 mount_attr __user_cap_header_struct __user_cap_data_struct nlmsghdr nlmsgerr".split(" "),
-      ..."nlattr rtattr ifinfomsg sockaddr_nl pollfd iocb io_event".split(" "),
+      ..."nlattr rtattr ifinfomsg sockaddr_nl pollfd iocb io_event __kernel_timespec".split(" "),
     ],
   },
 };

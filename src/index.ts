@@ -41,5 +41,6 @@ export { BpfPerCpuArray } from "./map/per-cpu-array.ts";
 export { BpfObject } from "./object.ts";
 export type { Attachment } from "./program/hook.ts";
 export { BpfProgram } from "./program/program.ts";
-export { clockNanoseconds } from "./sys/libc.ts";
+export { realtimeNanoseconds } from "./sys/libc.ts";
+export { isHungUp, isWritable } from "./sys/poll.ts";
 export * from "./syscall-hook.ts";

@@ -98,7 +98,7 @@ export class BpfObject implements Disposable {
   }
 
   #record<T>(struct: string | undefined): { decode: Decoder<T>; size: number } {
-    if (struct === undefined) return { decode: (() => undefined) as Decoder<T>, size: 0 };
+    if (struct === undefined) return { decode: () => undefined as T, size: 0 };
     const btf = this.spec.btf;
     const id = btf?.findByName(struct, "struct") ?? 0;
     if (!btf || id === 0) throw new ObjectError(`Cannot decode records: the object's BTF has no struct ${struct}`, ".BTF", 0);

@@ -49,37 +49,51 @@ export function watchSyscall(
   const passedOver: PassedOver[] = [];
   for (const hook of hooks) {
     for (const target of TARGETS[hook](syscall)) {
-      try {
-        return { ...attachTo(spec, hook, target, ready), hook, passedOver };
-      } catch (error) {
-        if (!isReason(error)) throw error;
-        // Of several names the first one's failure says most: the others are what older kernels call it.
-        if (passedOver.at(-1)?.hook !== hook) passedOver.push({ hook, reason: error });
-      }
+      const watched = tryHook(spec, hook, target, ready);
+      if (!(watched instanceof BpfError)) return { ...watched, passedOver };
+      // Of several names the first one's failure says most: the others are what older kernels call it.
+      if (passedOver.at(-1)?.hook !== hook) passedOver.push({ hook, reason: watched });
     }
   }
   throw passedOver.at(-1)?.reason ?? new Error("No hook was asked for");
 }
 
-/** Whether another hook may do better: not where the object is at fault. */
-function isReason(error: unknown): error is BpfError {
-  return error instanceof BpfError && error.class !== "object" && error.class !== "runtime";
+type Watched = Omit<WatchedSyscall, "passedOver">;
+
+/** The attached object, or why another hook may do better; throws where none would. */
+function tryHook(spec: ObjectSpec, hook: SyscallHook, target: string, ready: (object: BpfObject) => void): Watched | BpfError {
+  const object = orReason(() => BpfObject.load(only(spec, hook, target)));
+  if (object instanceof BpfError) return object;
+  try {
+    ready(object);
+    const program = [...object.programs.values()][0];
+    if (!program) throw new Error(`Object ${spec.name} has no program for ${hook}`);
+    const link = orReason(() => program.attach());
+    if (!(link instanceof BpfError)) return { object, link, hook, program: program.name };
+    object.close();
+    return link;
+  } catch (error) {
+    object.close();
+    throw error;
+  }
 }
 
-function attachTo(spec: ObjectSpec, hook: SyscallHook, target: string, ready: (object: BpfObject) => void) {
+/** The object with only the hook's program to be loaded, for this target. */
+function only(spec: ObjectSpec, hook: SyscallHook, target: string): ObjectSpec {
   const chosen = spec.copy();
   for (const program of chosen.programs.values()) {
     program.autoload = program.hook === hook;
     if (program.autoload) program.target = target;
   }
-  const object = BpfObject.load(chosen);
+  return chosen;
+}
+
+/** An error of the object's bytes would come with every hook: it is thrown. */
+function orReason<T>(action: () => T): T | BpfError {
   try {
-    ready(object);
-    const [program] = [...object.programs.values()];
-    if (!program) throw new Error(`Object ${spec.name} has no program for ${hook}`);
-    return { object, program: program.name, link: program.attach() };
+    return action();
   } catch (error) {
-    object.close();
+    if (error instanceof BpfError && error.class !== "object") return error;
     throw error;
   }
 }

@@ -5,7 +5,7 @@
 // between the last read and the wait is missed, as it would be edge-triggered. Idle, nothing runs.
 
 import { BpfRuntimeError } from "elf-loader";
-import { EEXIST, EPOLLIN, EPOLLONESHOT, O_CLOEXEC } from "elf-loader/uapi";
+import { EEXIST, EPOLLIN, EPOLLONESHOT, EPOLLOUT, O_CLOEXEC } from "elf-loader/uapi";
 import { errnoName } from "../host/kernel-error.ts";
 import { Epoll } from "../sys/epoll.ts";
 import { Fd } from "../sys/fd.ts";
@@ -82,6 +82,9 @@ class Poller {
 let poller: Poller | undefined;
 let users = 0;
 
+/** What is waited for: something to read, room to write, or only the other end going away (which ends any wait). */
+const EVENTS = { readable: EPOLLIN, writable: EPOLLOUT, hangup: 0 } as const;
+
 /** A share in the waiting thread; closing the last one ends it. */
 export class PollerShare implements Disposable {
   readonly #fds = new Set<number>();
@@ -91,12 +94,14 @@ export class PollerShare implements Disposable {
     users++;
   }
 
-  async wait(fd: number, events: number = EPOLLIN): Promise<void> {
+  /** Settles when it is so, or by cancel(). Rejects for what cannot be waited for, such as a regular file. */
+  async wait(fd: number, condition: keyof typeof EVENTS = "readable"): Promise<void> {
     poller ??= new Poller();
     this.#fds.add(fd);
-    await poller.wait(fd, events);
+    await poller.wait(fd, EVENTS[condition]);
   }
 
+  /** Ends a wait. */
   cancel(fd: number): void {
     if (this.#fds.delete(fd)) poller?.cancel(fd);
   }

@@ -6,7 +6,6 @@
 
 import { BpfRuntimeError, type Decoder } from "elf-loader";
 import {
-  BPF_RINGBUF_BUSY_BIT,
   BPF_RINGBUF_DISCARD_BIT,
   BPF_RINGBUF_HDR_SZ,
   PROT_READ,
@@ -19,7 +18,6 @@ import { Mapping } from "../sys/mapping.ts";
 import { loadFence, WEAK_ORDER } from "./fence.ts";
 import { type RecordCallback, RecordReader } from "./record-reader.ts";
 
-const BUSY = BPF_RINGBUF_BUSY_BIT | 0;
 const DISCARD = BPF_RINGBUF_DISCARD_BIT;
 const LENGTH = 0x3fff_ffff;
 const HEADER = BPF_RINGBUF_HDR_SZ;
@@ -77,7 +75,7 @@ export class RingBuffer<T = unknown> extends RecordReader<T> {
       while (position !== producer && count < limit) {
         const offset = position & mask;
         const header = words[offset >>> 2] as number;
-        if (header < 0) break; // BUSY, the sign bit: reserved and not yet submitted
+        if (header < 0) break; // BPF_RINGBUF_BUSY_BIT is the sign: reserved and not yet submitted
         if (WEAK_ORDER) loadFence();
         const length = header & LENGTH;
         const next = (position + ((length + HEADER + 7) & ~7)) | 0;

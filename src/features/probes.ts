@@ -2,13 +2,22 @@
 
 import { assemble } from "elf-loader";
 import {
+  BPF_ADD,
+  BPF_ALU64,
+  BPF_CALL,
+  BPF_EXIT,
   BPF_FUNC_probe_read_kernel,
+  BPF_JMP,
+  BPF_K,
   BPF_MAP_TYPE_RINGBUF,
+  BPF_MOV,
   BPF_PROG_TYPE_TRACEPOINT,
+  BPF_REG_0,
   BPF_REG_1,
-  BPF_REG_10,
   BPF_REG_2,
   BPF_REG_3,
+  BPF_REG_10,
+  BPF_X,
 } from "elf-loader/uapi";
 import { withMemlockRaised } from "../host/memlock.ts";
 import { mapCreate, progLoad } from "../sys/bpf.ts";
@@ -32,13 +41,13 @@ function succeeds(create: () => number): boolean {
 
 /** bpf_probe_read_kernel(r10 - 8, 8, 0): refused where the helper is unknown (before 5.5) or under lockdown. */
 const probeReadKernelProgram = assemble([
-  { op: "mov64", dst: BPF_REG_1, src: BPF_REG_10 },
-  { op: "add64", dst: BPF_REG_1, imm: -8 },
-  { op: "mov64", dst: BPF_REG_2, imm: 8 },
-  { op: "mov64", dst: BPF_REG_3, imm: 0 },
-  { op: "call", imm: BPF_FUNC_probe_read_kernel },
-  { op: "mov64", dst: 0, imm: 0 },
-  { op: "exit" },
+  { code: BPF_ALU64 | BPF_MOV | BPF_X, dst: BPF_REG_1, src: BPF_REG_10 },
+  { code: BPF_ALU64 | BPF_ADD | BPF_K, dst: BPF_REG_1, imm: -8 },
+  { code: BPF_ALU64 | BPF_MOV | BPF_K, dst: BPF_REG_2, imm: 8 },
+  { code: BPF_ALU64 | BPF_MOV | BPF_K, dst: BPF_REG_3, imm: 0 },
+  { code: BPF_JMP | BPF_CALL, imm: BPF_FUNC_probe_read_kernel },
+  { code: BPF_ALU64 | BPF_MOV | BPF_K, dst: BPF_REG_0, imm: 0 },
+  { code: BPF_JMP | BPF_EXIT },
 ]);
 
 export const probeReadKernel: Feature = {

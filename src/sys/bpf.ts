@@ -42,11 +42,11 @@ function bpf(command: number, layout: Layout, fields: Fields): number {
   return result;
 }
 
-let kept: unknown;
+const alive: { fields: Fields | undefined } = { fields: undefined };
 /** The attribute holds addresses of the fields' arrays: they must outlive the call. */
-function keepAlive(value: unknown): void {
-  kept = value;
-  kept = undefined;
+function keepAlive(fields: Fields): void {
+  alive.fields = fields;
+  alive.fields = undefined;
 }
 
 /** The answer to a command that no kernel has: -EINVAL, unless something before the kernel refuses bpf() itself. */

@@ -4,10 +4,12 @@
 // the load of libc itself. Pointers are TypedArrays or addresses as numbers (user addresses are below 2^47,
 // exact in a double).
 
-import { dlopen, type Pointer, ptr, read, toArrayBuffer } from "bun:ffi";
+import { dlopen, FFIType, type Pointer, ptr, read, toArrayBuffer } from "bun:ffi";
 import { Memory } from "elf-loader";
+import { CLOCK_REALTIME } from "elf-loader/uapi";
 
-const i64 = "i64_fast" as const;
+/** A number where a double holds it, else a bigint: several times faster than always a bigint. */
+const i64 = FFIType.i64_fast;
 
 const SYMBOLS = {
   syscall: { args: ["i64", "i64", "i64", "i64", "i64", "i64", "i64"], returns: i64 },
@@ -131,9 +133,9 @@ export function eventfd(initial: number, flags: number): number {
 }
 
 const timespec = new BigInt64Array(2);
-/** Nanoseconds of a clock of clock_gettime(2). */
-export function clockNanoseconds(clock: number): bigint {
-  libc.clock_gettime(clock, timespec);
+/** Nanoseconds since 1970 (CLOCK_REALTIME). */
+export function realtimeNanoseconds(): bigint {
+  libc.clock_gettime(CLOCK_REALTIME, timespec);
   return (timespec[0] ?? 0n) * 1_000_000_000n + (timespec[1] ?? 0n);
 }
 

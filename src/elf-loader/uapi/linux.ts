@@ -172,6 +172,18 @@ export const CAP_SYS_TTY_CONFIG = 26;
 export const CAP_WAKE_ALARM = 35;
 export const CGROUP2_SUPER_MAGIC = 1667723888;
 export const CGROUP_SUPER_MAGIC = 2613483;
+export const CLOCK_BOOTTIME = 7;
+export const CLOCK_BOOTTIME_ALARM = 9;
+export const CLOCK_MONOTONIC = 1;
+export const CLOCK_MONOTONIC_COARSE = 6;
+export const CLOCK_MONOTONIC_RAW = 4;
+export const CLOCK_PROCESS_CPUTIME_ID = 2;
+export const CLOCK_REALTIME = 0;
+export const CLOCK_REALTIME_ALARM = 8;
+export const CLOCK_REALTIME_COARSE = 5;
+export const CLOCK_SGI_CYCLE = 10;
+export const CLOCK_TAI = 11;
+export const CLOCK_THREAD_CPUTIME_ID = 3;
 export const CLONE_ARGS_SIZE_VER0 = 64;
 export const CLONE_ARGS_SIZE_VER1 = 80;
 export const CLONE_ARGS_SIZE_VER2 = 88;
@@ -787,6 +799,7 @@ export const STATX_TYPE = 1;
 export const STATX_UID = 8;
 export const STATX__RESERVED = 2147483648;
 export const SYSFS_MAGIC = 1650812274;
+export const TIMER_ABSTIME = 1;
 export const TRACEFS_MAGIC = 1953653091;
 export const _LINUX_CAPABILITY_U32S = 1;
 export const _LINUX_CAPABILITY_U32S_1 = 1;
@@ -954,5 +967,14 @@ export const io_event: Layout = {
     obj: [8, 8],
     res: [16, 8],
     res2: [24, 8],
+  },
+};
+
+export const __kernel_timespec: Layout = {
+  name: "__kernel_timespec",
+  size: 16,
+  fields: {
+    tv_sec: [0, 8],
+    tv_nsec: [8, 8],
   },
 };

@@ -1,0 +1,18 @@
+// The program's own accounts: what it produced and what it could not hand over, counted on each CPU.
+
+import { type BpfObject, BpfPerCpuArray } from "../index.ts";
+
+type Account = { produced: bigint; lost: bigint };
+
+/** Sums over all CPUs of the per-CPU map `accounts` (struct hello_account of bpf/include/hello.bpf.h). */
+export function readAccounts(object: BpfObject): { produced: number; lost: number } {
+  const accounts = object.map("accounts");
+  const perCpu = accounts instanceof BpfPerCpuArray ? ((accounts.get(0) ?? []) as Account[]) : [];
+  let produced = 0;
+  let lost = 0;
+  for (const account of perCpu) {
+    produced += Number(account.produced);
+    lost += Number(account.lost);
+  }
+  return { produced, lost };
+}

@@ -1,0 +1,41 @@
+// Text from strangers. A process can set its name to anything; a terminal obeys control characters.
+
+import { isEscapedByte } from "../index.ts";
+
+/** C0, DEL, C1; line and paragraph separators; what changes the direction of text (Unicode UAX #9). */
+const DANGEROUS = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]/;
+const DANGEROUS_ALL = new RegExp(`${DANGEROUS.source}|\\\\`, "g");
+const DANGEROUS_BUT_BACKSLASH = new RegExp(DANGEROUS.source, "g");
+
+function hex(value: number, digits: number): string {
+  return value.toString(16).padStart(digits, "0");
+}
+
+/** A byte as \xNN, also one that was not UTF-8; a character beyond them as \u{NNNN}. */
+function escapeUnit(unit: string): string {
+  const code = unit.charCodeAt(0);
+  if (isEscapedByte(code)) return `\\x${hex(code - 0xdc00, 2)}`;
+  if (unit === "\\") return "\\\\";
+  return code < 0x100 ? `\\x${hex(code, 2)}` : `\\u{${hex(code, 4)}}`;
+}
+
+/** For a terminal, told apart: a backslash is doubled, so that nothing that is shown can be two things. */
+export function escapeText(text: string): string {
+  return escapeWith(text, DANGEROUS_ALL);
+}
+
+/** For a terminal, a line that the kernel wrote: tabs and backslashes stay as they are. */
+export function escapeLine(line: string): string {
+  return line
+    .split("\t")
+    .map((part) => escapeWith(part, DANGEROUS_BUT_BACKSLASH))
+    .join("\t");
+}
+
+/** Surrogate pairs are one character and stay; a lone surrogate is a byte that was not UTF-8. */
+function escapeWith(text: string, pattern: RegExp): string {
+  if (!DANGEROUS.test(text) && !text.includes("\\")) return text;
+  let escaped = "";
+  for (const character of text) escaped += character.length > 1 ? character : character.replace(pattern, escapeUnit);
+  return escaped;
+}

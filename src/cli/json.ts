@@ -1,0 +1,31 @@
+// JSON lines that any reader takes: valid UTF-8, no number that a double would round, nothing a terminal obeys.
+
+import { isEscapedByte, stringToBytes } from "../index.ts";
+
+const TERMINAL = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+/** One line, without the newline. */
+export function jsonLine(record: Record<string, unknown>): string {
+  const json = JSON.stringify(withBytes(record), (_key, value) => (typeof value === "bigint" ? bigintValue(value) : value));
+  return json.replace(TERMINAL, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+/** A number where a double holds it exactly, else a decimal string. */
+function bigintValue(value: bigint): number | string {
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value.toString();
+}
+
+/** Text that was not UTF-8 becomes U+FFFD where it was not, and NAME_hex beside it has its bytes. */
+function withBytes(record: Record<string, unknown>): Record<string, unknown> {
+  const result: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(record)) {
+    if (typeof value !== "string" || value.isWellFormed()) {
+      result[name] = value;
+      continue;
+    }
+    result[name] = [...value].map((c) => (isEscapedByte(c.charCodeAt(0)) && c.length === 1 ? "\ufffd" : c)).join("");
+    result[`${name}_hex`] = Buffer.from(stringToBytes(value)).toString("hex");
+  }
+  return result;
+}

@@ -1,0 +1,77 @@
+// --mode map: how many events each user made, counted in the kernel and read from its hash map.
+
+import mapObject from "../../../build/bpf/hello_map.bpf.o" with { type: "file" };
+import { BpfHashMap } from "../../index.ts";
+import type { Mode, Source } from "./mode.ts";
+
+type Row = [uid: bigint, count: bigint];
+
+/** Rows in order of user id. */
+function readTable(table: BpfHashMap): Row[] {
+  return ([...table.entries()] as Row[]).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+}
+
+export const map: Mode = {
+  name: "map",
+  description: "a count for each user, from a hash map, every --interval seconds",
+  object: mapObject,
+  refreshes: true,
+  uses: ["interval"],
+  open(object, options, report): Source {
+    const table = object.map("counter_table");
+    if (!(table instanceof BpfHashMap)) throw new Error("counter_table is not a hash map");
+    const show = () => {
+      const rows = readTable(table);
+      const entries = rows.map(([key, value]) => ({ key, value }));
+      report.map("counter_table", entries, () => rows.map(([uid, count]) => `ID ${uid}: ${count}\t`).join(""));
+    };
+    const timer = new IntervalTimer(options.interval);
+    let refreshes = 0;
+    return {
+      read() {
+        if (!timer.due()) return 0;
+        // The last of --count is shown by finish(), when nothing is counted any more: it agrees with the summary.
+        if (++refreshes !== options.count) show();
+        return 1;
+      },
+      wait: () => timer.wait(),
+      wake: () => timer.wake(),
+      received: () => Number(readTable(table).reduce((sum, [, count]) => sum + count, 0n)),
+      finish: show,
+      [Symbol.dispose]: () => timer.wake(),
+    };
+  },
+};
+
+/** Comes due every `interval` milliseconds, without drifting; what was missed is left out. */
+class IntervalTimer {
+  readonly #interval: number;
+  #next: number;
+  #wake = () => {};
+
+  constructor(interval: number) {
+    this.#interval = interval;
+    this.#next = performance.now() + interval;
+  }
+
+  due(): boolean {
+    const now = performance.now();
+    if (now < this.#next) return false;
+    this.#next += this.#interval * Math.ceil((now - this.#next + 1) / this.#interval);
+    return true;
+  }
+
+  wait(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, Math.max(0, Math.ceil(this.#next - performance.now())));
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  wake(): void {
+    this.#wake();
+  }
+}

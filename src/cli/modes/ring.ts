@@ -1,0 +1,22 @@
+// --mode ring: a struct for every event, through one ring buffer.
+
+import ringObject from "../../../build/bpf/hello_ring.bpf.o" with { type: "file" };
+import { eventSource, type HelloEvent } from "./event-source.ts";
+import type { Mode } from "./mode.ts";
+
+export const ring: Mode = {
+  name: "ring",
+  description: "a line for each event, through a BPF ring buffer",
+  object: ringObject,
+  refreshes: false,
+  uses: ["bufferSize"],
+  prepare(spec, { bufferSize }) {
+    const events = spec.maps.get("events");
+    if (events && bufferSize) events.maxEntries = bufferSize;
+  },
+  open(object, options, report) {
+    const reader = object.ringBuffer<HelloEvent>("events", "hello_event");
+    report.bufferSize(options.bufferSize, reader.size);
+    return eventSource(reader, report);
+  },
+};

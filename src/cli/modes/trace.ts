@@ -1,0 +1,43 @@
+// --mode trace: the kernel's own trace_pipe, one line for each bpf_trace_printk.
+
+import traceObject from "../../../build/bpf/hello_trace.bpf.o" with { type: "file" };
+import { TracePipe } from "../../index.ts";
+import { escapeLine } from "../escape.ts";
+import type { Mode } from "./mode.ts";
+
+/** `  COMM-TID  [CPU] FLAGS  SECONDS: bpf_trace_printk: TEXT` (kernel/trace/trace_output.c). */
+const OURS = /^\s*(?<command>.*)-(?<pid>\d+)\s+(?:\(.*?\)\s+)?\[(?<cpu>\d+)\].*: (?:bpf_trace_printk: )(?<message>Hello World!)$/s;
+const LOST = /^CPU:(\d+) \[LOST (\d+) EVENTS\]$/;
+
+export const trace: Mode = {
+  name: "trace",
+  description: "the lines of bpf_trace_printk in the kernel's trace_pipe",
+  object: traceObject,
+  refreshes: false,
+  uses: [],
+  open(_object, _options, report) {
+    const pipe = new TracePipe();
+    let received = 0;
+    const show = (line: string) => {
+      const lost = LOST.exec(line);
+      if (lost) report.lost(Number(lost[1]), Number(lost[2]));
+      const fields = OURS.exec(line)?.groups;
+      if (!fields) return; // another program's, or the empty one that the newline of our text makes
+      received++;
+      const { command, pid, cpu, message } = fields;
+      report.event({ pid: Number(pid), cpu: Number(cpu), command, message, line }, () => escapeLine(line));
+    };
+    while (pipe.read(() => {}) > 0); // what was there before us
+    return {
+      read(limit) {
+        const before = received;
+        pipe.read(show, limit);
+        return received - before;
+      },
+      wait: () => pipe.wait(),
+      wake: () => pipe.wake(),
+      received: () => received,
+      [Symbol.dispose]: () => pipe.close(),
+    };
+  },
+};

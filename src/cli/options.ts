@@ -1,0 +1,108 @@
+// The command line, checked before anything is touched.
+
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { SYSCALL_HOOKS, type SyscallHook, syscallNames, syscallNumber } from "../index.ts";
+import { UsageError } from "./exit-status.ts";
+import { MODES } from "./modes/index.ts";
+import type { Mode } from "./modes/mode.ts";
+import type { Format } from "./report.ts";
+import { parseDuration, parseInteger, parseSeconds, parseSize } from "./units.ts";
+import { version } from "./version.ts";
+
+export interface Options {
+  readonly mode: Mode;
+  readonly attach: SyscallHook | "auto";
+  readonly syscall: string;
+  /** Milliseconds. */
+  readonly interval: number;
+  readonly count?: number;
+  /** Milliseconds. */
+  readonly duration?: number;
+  readonly uid?: number;
+  readonly pid?: number;
+  readonly comm?: string;
+  /** Bytes. */
+  readonly bufferSize?: number;
+  readonly output: Format;
+  readonly verbose: boolean;
+  /** What follows `--`. */
+  readonly command: readonly string[];
+}
+
+const LARGEST_PID = 2 ** 22; // PID_MAX_LIMIT, include/linux/threads.h
+const LARGEST_UID = 2 ** 32 - 2; // the last one means "none"
+const COMM_BYTES = 15; // TASK_COMM_LEN without the NUL
+
+/** commander adds the option's name to what goes wrong in its value. */
+function valued<T>(parse: (text: string) => T): (text: string) => T {
+  return (text) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      throw error instanceof UsageError ? new InvalidArgumentError(error.message) : error;
+    }
+  };
+}
+
+function parseComm(text: string): string {
+  const bytes = Buffer.byteLength(text);
+  if (bytes > 0 && bytes <= COMM_BYTES) return text;
+  throw new UsageError(`Expected 1 to ${COMM_BYTES} bytes, as the kernel keeps no longer name, got ${bytes}`);
+}
+
+function parseSyscall(text: string): string {
+  if (syscallNumber(text) !== undefined) return text;
+  const close = [...syscallNames()].filter((name) => name.includes(text) || text.includes(name)).slice(0, 5);
+  const hint = close.length > 0 ? ` (close: ${close.join(", ")})` : "";
+  throw new UsageError(`No system call of this machine is called ${JSON.stringify(text)}${hint}`);
+}
+
+function commandLine(): Command {
+  const modes = MODES.map(({ name, description }) => `  ${name.padEnd(6)} ${description}`).join("\n");
+  return new Command("hello-ebpf")
+    .description("Shows system calls as the kernel makes them, by eBPF, with nothing else installed.")
+    .usage("--mode MODE [options] [-- CMD ARGS]")
+    .addOption(new Option("--mode <mode>", "what to show").choices(MODES.map(({ name }) => name)).makeOptionMandatory())
+    .addOption(new Option("--attach <hook>", "where to attach").choices(["auto", ...SYSCALL_HOOKS]).default("auto"))
+    .option("--syscall <name>", "the system call to watch", valued(parseSyscall), "execve")
+    .option("--interval <s>", "map: seconds between two lines (default: 2)", valued(parseSeconds))
+    .option("--count <n>", "end after so many events, or lines in map", valued((text) => parseInteger(text, 1, 2 ** 53 - 1)))
+    .option("--duration <t>", "end after a time, such as 500ms, 10s or 2m", valued(parseDuration))
+    .option("--uid <n>", "only this user's calls", valued((text) => parseInteger(text, 0, LARGEST_UID)))
+    .option("--pid <n>", "only this process's calls", valued((text) => parseInteger(text, 1, LARGEST_PID)))
+    .option("--comm <name>", "only calls of processes with this name", valued(parseComm))
+    .option("--buffer-size <bytes>", "ring: the buffer's size, perf: each CPU's, such as 64K or 8M", valued(parseSize))
+    .addOption(new Option("--output <format>", "how to print").choices(["text", "jsonl"]).default("text"))
+    .option("-v, --verbose", "also the verifier's log, where it refuses")
+    .version(`hello-ebpf ${version}`, "--version", "print the version")
+    .helpOption("--help", "print this help")
+    .addHelpText("after", `\nModes:\n${modes}\n\n${EXIT_HELP}`)
+    .allowExcessArguments(false)
+    .exitOverride()
+    .configureOutput({ writeErr: () => {} });
+}
+
+const EXIT_HELP = `After -- comes a command: it is started once attached and traced until it ends.
+
+Exit status: 0 done, 1 failed while running, 2 bad usage, 3 not permitted, 4 the kernel
+lacks something, 5 object refused, 6 could not attach; with -- CMD its own status
+(126: cannot be executed, 127: not found).`;
+
+/** The options, or undefined where --help or --version was all. Throws UsageError. */
+export function parseOptions(argv: readonly string[]): Options | undefined {
+  const dashes = argv.indexOf("--");
+  const ours = dashes < 0 ? argv : argv.slice(0, dashes);
+  const command = dashes < 0 ? [] : argv.slice(dashes + 1);
+  if (dashes >= 0 && command.length === 0) throw new UsageError("Expected a command after --");
+  const parser = commandLine();
+  try {
+    parser.parse(ours, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return undefined;
+    throw new UsageError(error.message.replace(/^error: /, "").replaceAll("\n", " "));
+  }
+  const { mode: name, interval = 2000, verbose = false, ...rest } = parser.opts();
+  const mode = MODES.find((row) => row.name === name) as Mode;
+  return { mode, interval, verbose, command, ...(rest as Omit<Options, "mode" | "interval" | "verbose" | "command">) };
+}

@@ -1,0 +1,108 @@
+// What the run says: events and tables on standard output, the rest on standard error; with --output jsonl every
+// record also as a JSON line on standard output.
+
+import { writeSync } from "node:fs";
+import { BpfError, type WatchedSyscall } from "../index.ts";
+import { timestamp } from "./clock.ts";
+import { escapeLine } from "./escape.ts";
+import { jsonLine } from "./json.ts";
+import type { Output } from "./output.ts";
+
+export type Format = "text" | "jsonl";
+
+/** The accounts at the end: produced = events + lost. */
+export interface Totals {
+  readonly produced: number;
+  readonly events: number;
+  readonly lost: number;
+  /** Times the kernel did not run the program because it was already running on that CPU. */
+  readonly missed: number;
+}
+
+/** One line on standard error; whoever does not read it does not stop us. */
+export function sayOnStderr(text: string): void {
+  try {
+    writeSync(2, `${escapeLine(text)}\n`);
+  } catch {
+    // Closed or full: there is nowhere left to say it.
+  }
+}
+
+export class Report {
+  readonly #output: Output;
+  readonly #format: Format;
+  #now = "";
+
+  constructor(output: Output, format: Format) {
+    this.#output = output;
+    this.#format = format;
+  }
+
+  /** A new turn: what is reported in it has been read now. */
+  turn(): void {
+    this.#now = "";
+  }
+
+  get #timestamp(): string {
+    this.#now ||= timestamp();
+    return this.#now;
+  }
+
+  #json(type: string, fields: Record<string, unknown>): void {
+    if (this.#format === "jsonl") this.#output.line(jsonLine({ type, ts: this.#timestamp, ...fields }));
+  }
+
+  note(text: string): void {
+    sayOnStderr(`hello-ebpf: ${text}`);
+  }
+
+  attached(mode: string, requested: string, watched: WatchedSyscall): void {
+    const { hook, link, program, passedOver } = watched;
+    for (const { hook: other, reason } of passedOver) this.note(`passed over ${other}: ${oneLine(reason)}`);
+    this.note(`attached ${mode} to ${hook} ${link.target}${link.means === "ioctl" ? " (no bpf_link on this kernel)" : ""}`);
+    const reasons = passedOver.map((other) => ({ hook: other.hook, reason: oneLine(other.reason) }));
+    this.#json("attached", { mode, requested, hook, target: link.target, means: link.means, program, passed_over: reasons });
+  }
+
+  bufferSize(asked: number | undefined, size: number, where = ""): void {
+    if (asked !== undefined && asked !== size) this.note(`buffer size ${asked} rounded up to ${size} bytes ${where}`.trimEnd());
+  }
+
+  event(event: Record<string, unknown>, text: () => string): void {
+    if (this.#format === "text") this.#output.line(text());
+    else this.#json("event", event);
+  }
+
+  map(name: string, entries: readonly Record<string, unknown>[], text: () => string): void {
+    if (this.#format === "text") this.#output.line(text());
+    else this.#json("map", { map: name, entries });
+  }
+
+  lost(cpu: number, count: number): void {
+    this.note(`lost ${count} events on CPU ${cpu}: the buffer was full`);
+    this.#json("lost", { cpu, count });
+  }
+
+  error(error: unknown, status: number): void {
+    const text = error instanceof Error ? error.message : String(error);
+    if (!(error instanceof BpfError)) return this.#json("error", { status, message: text });
+    const { class: kind, call, errno, subject, likely, action } = error;
+    this.#json("error", { status, class: kind, call, errno, subject, likely, action, message: text });
+  }
+
+  summary(totals: Totals): void {
+    const { produced, events, lost, missed } = totals;
+    const astray = produced - events - lost;
+    if (missed > 0) this.note(`${missed} times the kernel did not run the program: it was already running on that CPU`);
+    if (astray !== 0) this.note(`the accounts differ by ${astray}: ${produced} produced`);
+    sayOnStderr(`${events} events, ${lost} lost`);
+    this.#json("summary", { produced, events, lost, missed });
+  }
+}
+
+/** Message, cause and what to do, in one line. */
+export function oneLine(error: unknown): string {
+  if (!(error instanceof BpfError)) return error instanceof Error ? error.message : String(error);
+  const advice = [error.likely, error.action].filter(Boolean).join("; ");
+  return (advice ? `${error.message}: ${advice}` : error.message).replaceAll("\n", " ");
+}

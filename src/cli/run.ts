@@ -1,0 +1,96 @@
+// One run: load, attach, read until something ends it, drain, account for everything.
+
+import { readFileSync } from "node:fs";
+import { parseObject, SYSCALL_HOOKS, type WatchedSyscall, watchSyscall } from "../index.ts";
+import { readAccounts } from "./accounts.ts";
+import { Child } from "./child.ts";
+import { configure } from "./configuration.ts";
+import type { Endings } from "./endings.ts";
+import type { Source } from "./modes/mode.ts";
+import type { Options } from "./options.ts";
+import type { Output } from "./output.ts";
+import type { Report, Totals } from "./report.ts";
+
+/** Events at most before signals and timers get their turn. */
+const TURN = 4096;
+/** How often, a millisecond apart, the accounts are read anew until nothing is under way any more. */
+const SETTLE_ATTEMPTS = 100;
+
+/** The status to end with. Throws BpfError or StatusError. */
+export async function run(options: Options, report: Report, output: Output, endings: Endings): Promise<number> {
+  const started = attach(options, report);
+  using source = started.source;
+  using _object = started.watched.object;
+  using _link = started.watched.link;
+  report.attached(options.mode.name, options.attach, started.watched);
+  await output.flush();
+  output.watch();
+  endings.onEnd(() => source.wake());
+  const timer = options.duration && setTimeout(() => endings.end({ status: 0 }), options.duration);
+  const child = options.command.length > 0 ? new Child(options.command, (status) => endings.end({ status })) : undefined;
+  await readUntilEnd(source, options, report, output, endings);
+  clearTimeout(timer || undefined);
+  const terminated = child?.terminate();
+  report.summary(await settle(started.watched, source, report, output));
+  await output.flush();
+  await terminated;
+  return endings.ending?.status ?? 0;
+}
+
+/** The object attached, and what reads it, opened before the first event can come. */
+function attach(options: Options, report: Report): { watched: WatchedSyscall; source: Source } {
+  const spec = parseObject(readFileSync(options.mode.object), `hello_${options.mode.name}`);
+  configure(spec, options);
+  options.mode.prepare?.(spec, options);
+  const hooks = options.attach === "auto" ? SYSCALL_HOOKS : [options.attach];
+  let source: Source | undefined;
+  try {
+    const watched = watchSyscall(spec, options.syscall, hooks, (object) => {
+      source?.[Symbol.dispose]();
+      source = options.mode.open(object, options, report);
+    });
+    return { watched, source: source as Source };
+  } catch (error) {
+    source?.[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** Reads and waits in turn, until so many events (or refreshes) were handed over or something else ends it. */
+async function readUntilEnd(source: Source, options: Options, report: Report, output: Output, endings: Endings): Promise<void> {
+  const limit = options.count ?? Number.POSITIVE_INFINITY;
+  let handed = 0;
+  while (!endings.ending) {
+    report.turn();
+    const count = source.read(Math.min(TURN, limit - handed));
+    handed += count;
+    await output.flush();
+    if (handed >= limit) endings.end({ status: 0 });
+    else if (count === 0) await source.wait();
+    else await nextTurn();
+  }
+}
+
+/** Signals, timers and other streams get theirs. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/**
+ * Detaches, then reads what is left until produced = received + lost: a program may still be running on another CPU,
+ * and kernels before 6.6 detach a little after the descriptor is closed.
+ */
+async function settle(watched: WatchedSyscall, source: Source, report: Report, output: Output): Promise<Totals> {
+  const misses = watched.object.program(watched.program).recursionMisses();
+  watched.link.close();
+  let accounts = readAccounts(watched.object);
+  for (let attempt = 0; attempt < SETTLE_ATTEMPTS; attempt++) {
+    accounts = readAccounts(watched.object);
+    report.turn();
+    while (source.read(TURN) > 0) await output.flush();
+    if (source.received() + accounts.lost === accounts.produced) break;
+    await Bun.sleep(1);
+  }
+  source.finish?.();
+  return { ...accounts, events: source.received(), missed: misses };
+}

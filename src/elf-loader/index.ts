@@ -2,6 +2,7 @@
  * Package "elf-loader": the bytes of an eBPF object to linked bytecode, without a look at the running system.
  * Start with parseObject; everything it gives may be edited before linkProgram.
  */
+export { assemble, type Insn } from "./asm/assemble.ts";
 export { Instructions } from "./asm/instructions.ts";
 export { Btf } from "./btf/btf.ts";
 export { compileDecoder, type Decoder, type DecoderOptions } from "./btf/decoder.ts";

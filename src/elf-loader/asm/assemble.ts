@@ -1,26 +1,23 @@
-/** A few instructions by hand, for probes: what is too small to be compiled. Little-endian. */
+/** Small programs written in TypeScript: the probes of a loader, and tests. */
+import { INSN_SIZE, Instructions } from "./instructions.ts";
 
-import { bpf_insn } from "../uapi/bpf-layouts.ts";
-
-/** One instruction; what is left out is 0. */
+/** One instruction; what is left out is 0. A 64-bit immediate load is two of them, the second with code 0. */
 export interface Insn {
+  /** Class, operation and source: BPF_ALU64 | BPF_MOV | BPF_K … */
   readonly code: number;
   readonly dst?: number;
   readonly src?: number;
+  /** 16 bits, signed. */
   readonly off?: number;
+  /** 32 bits, signed. */
   readonly imm?: number;
 }
 
-/** The bytes of a program, 8 for each instruction. */
-export function assemble(insns: readonly Insn[]): Uint8Array {
-  const bytes = new Uint8Array(insns.length * bpf_insn.size);
-  const view = new DataView(bytes.buffer);
-  insns.forEach(({ code, dst = 0, src = 0, off = 0, imm = 0 }, index) => {
-    const at = index * bpf_insn.size;
-    view.setUint8(at, code);
-    view.setUint8(at + 1, (src << 4) | dst);
-    view.setInt16(at + 2, off, true);
-    view.setInt32(at + 4, imm, true);
-  });
-  return bytes;
+/** The bytes of instructions, 8 each, little-endian as every machine that loads them here. */
+export function assemble(program: readonly Insn[]): Uint8Array {
+  const code = new Instructions(new Uint8Array(program.length * INSN_SIZE), true);
+  for (const [i, { code: opcode, dst = 0, src = 0, off = 0, imm = 0 }] of program.entries()) {
+    code.set(i, opcode, dst, src, off, imm);
+  }
+  return code.bytes;
 }

@@ -1,0 +1,93 @@
+/**
+ * Text that strangers wrote, without losing a byte of it: UTF-8 where it is valid, and each byte that is not becomes the
+ * lone surrogate U+DC80 + (byte - 0x80), as in Python's "surrogateescape" (PEP 383). Valid UTF-8 never decodes to a lone
+ * surrogate, so `stringToBytes(bytesToString(b))` is `b` for every `b`.
+ */
+
+const ESCAPE_BASE = 0xdc00;
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const encoder = new TextEncoder();
+
+/** Whether a UTF-16 code unit that has no high surrogate before it stands for one undecodable byte. */
+export function isEscapedByte(codeUnit: number): boolean {
+  return codeUnit >= 0xdc80 && codeUnit <= 0xdcff;
+}
+
+/** The byte (0x80 to 0xff) behind a code unit for which `isEscapedByte` holds. */
+export function escapedByte(codeUnit: number): number {
+  return codeUnit - ESCAPE_BASE;
+}
+
+/** Decodes bytes[start, end), NULs included. */
+export function bytesToString(bytes: Uint8Array, start = 0, end = bytes.length): string {
+  let text = "";
+  for (let i = start; i < end; i++) {
+    const byte = bytes[i] as number;
+    if (byte >= 0x80) return text + decodeUtf8(bytes, i, end);
+    text += String.fromCharCode(byte);
+  }
+  return text;
+}
+
+/** Decodes up to the first NUL in bytes[start, end), or all of it. */
+export function cString(bytes: Uint8Array, start: number, end: number): string {
+  let stop = start;
+  while (stop < end && bytes[stop] !== 0) stop++;
+  return bytesToString(bytes, start, stop);
+}
+
+function decodeUtf8(bytes: Uint8Array, start: number, end: number): string {
+  const text: string[] = [];
+  for (let i = start; i < end; ) {
+    const length = sequenceLength(bytes, i, end);
+    text.push(
+      length === 0 ? String.fromCharCode(ESCAPE_BASE + (bytes[i] as number)) : utf8.decode(bytes.slice(i, i + length)),
+    );
+    i += length || 1;
+  }
+  return text.join("");
+}
+
+/** Bytes of the valid UTF-8 sequence at i, 0 when there is none: The Unicode Standard, table 3-7. */
+function sequenceLength(bytes: Uint8Array, i: number, end: number): number {
+  const lead = bytes[i] as number;
+  if (lead < 0x80) return 1;
+  const length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  if (lead < 0xc2 || lead > 0xf4 || i + length > end) return 0;
+  const [low, high] = SECOND_BYTE[lead] ?? [0x80, 0xbf];
+  const second = bytes[i + 1] as number;
+  if (second < low || second > high) return 0;
+  for (let k = 2; k < length; k++) if (((bytes[i + k] as number) & 0xc0) !== 0x80) return 0;
+  return length;
+}
+
+/** Where the second byte is restricted: no overlong forms, no surrogates, nothing above U+10FFFF. */
+const SECOND_BYTE: { readonly [lead: number]: readonly [number, number] } = {
+  224: [0xa0, 0xbf],
+  237: [0x80, 0x9f],
+  240: [0x90, 0xbf],
+  244: [0x80, 0x8f],
+};
+
+/** The bytes a decoded string came from. A lone surrogate that stands for no byte becomes U+FFFD, as in TextEncoder. */
+export function stringToBytes(text: string): Uint8Array {
+  if (text.isWellFormed()) return encoder.encode(text);
+  const parts: Uint8Array[] = [];
+  // Iterating by code point: a lone surrogate is a step of its own.
+  for (const point of text) {
+    const code = point.charCodeAt(0);
+    parts.push(point.length === 1 && isEscapedByte(code) ? Uint8Array.of(escapedByte(code)) : encoder.encode(point));
+  }
+  return concat(parts);
+}
+
+/** One array of all parts, in order. */
+export function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}

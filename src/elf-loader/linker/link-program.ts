@@ -1,0 +1,204 @@
+/**
+ * Links one program: its instructions, behind them each BPF function it reaches, then every reference filled in: calls,
+ * function addresses, maps, data. Source: bpf_object__reloc_code and bpf_object__relocate_data in libbpf's libbpf.c;
+ * relocation kinds in the kernel's Documentation/bpf/llvm_reloc.rst.
+ */
+import { INSN_SIZE, Instructions } from "../asm/instructions.ts";
+import { concat } from "../bytes/text.ts";
+import type { ElfRelocation } from "../elf/elf-file.ts";
+import { R_BPF_64_32, R_BPF_64_64 } from "../elf/relocation-types.ts";
+import { ObjectError } from "../errors.ts";
+import { type BpfFunction, functionAt, mapKey } from "../spec/image.ts";
+import type { ObjectSpec } from "../spec/object-spec.ts";
+import type { LinkedProgram } from "../spec/types.ts";
+import { BPF_PSEUDO_FUNC, BPF_PSEUDO_MAP_FD, BPF_PSEUDO_MAP_VALUE } from "../uapi/bpf.ts";
+import { SHN_UNDEF, STT_FUNC, STT_SECTION } from "../uapi/elf.ts";
+import { linkExtInfo, type PlacedFunction, refuseCoreRelocations } from "./ext-info.ts";
+
+/** Most functions in one program: BPF_MAX_SUBPROGS in include/linux/bpf_verifier.h. */
+const MAX_FUNCTIONS = 256;
+
+/**
+ * @param program name of one of `spec.programs`
+ * @param mapFd descriptor of a map by its name in `spec.maps`; asked once for each reference
+ * @throws ObjectError when there is no such program, a reference leads nowhere, or it needs what only a running kernel
+ * knows (externs, CO-RE)
+ */
+export function linkProgram(spec: ObjectSpec, program: string, mapFd: (map: string) => number): LinkedProgram {
+  return new Linker(spec, mapFd).link(findEntry(spec, program));
+}
+
+function findEntry(spec: ObjectSpec, program: string): BpfFunction {
+  for (const functions of spec.image.functions.values()) {
+    const found = functions.find(({ name, entry }) => entry && name === program);
+    if (found) return found;
+  }
+  throw new ObjectError(`Cannot find program ${program}`, ".symtab", 0);
+}
+
+/** A function in the linked program, with its own copy of the instructions. */
+interface Placed extends PlacedFunction {
+  readonly code: Instructions;
+}
+
+class Linker {
+  readonly #spec: ObjectSpec;
+  readonly #mapFd: (map: string) => number;
+  readonly #placed: Placed[] = [];
+  readonly #byFunction = new Map<BpfFunction, Placed>();
+  readonly #usedMaps = new Set<string>();
+  #size = 0;
+
+  constructor(spec: ObjectSpec, mapFd: (map: string) => number) {
+    this.#spec = spec;
+    this.#mapFd = mapFd;
+  }
+
+  link(entry: BpfFunction): LinkedProgram {
+    this.#place(entry);
+    const insns = concat(this.#placed.map(({ code }) => code.bytes));
+    return {
+      insns,
+      insnCount: insns.length / INSN_SIZE,
+      license: this.#spec.license,
+      ...linkExtInfo(this.#spec, this.#placed),
+      usedMaps: [...this.#usedMaps],
+    };
+  }
+
+  /** Appends a function and, depth first as libbpf does, each one it refers to; returns where it is. */
+  #place(fn: BpfFunction): Placed {
+    const known = this.#byFunction.get(fn);
+    if (known) return known;
+    if (this.#placed.length === MAX_FUNCTIONS)
+      throw this.#error(fn, 0, `it reaches more than ${MAX_FUNCTIONS} functions`);
+    refuseCoreRelocations(this.#spec, fn);
+    const start = fn.start * INSN_SIZE;
+    const bytes = fn.section.data.slice(start, start + fn.count * INSN_SIZE);
+    const placed = { fn, at: this.#size, code: new Instructions(bytes, this.#spec.image.elf.littleEndian) };
+    this.#placed.push(placed);
+    this.#byFunction.set(fn, placed);
+    this.#size += fn.count;
+    this.#relocate(placed);
+    return placed;
+  }
+
+  #relocate({ fn, at, code }: Placed): void {
+    const relocations = this.#relocationsOf(fn);
+    for (let i = 0; i < code.count; i++) {
+      const relocation = relocations.get(i);
+      const target = this.#functionReference(fn, code, i, relocation);
+      if (target) code.setImm(i, this.#place(target).at - (at + i) - 1);
+      else if (relocation) this.#relocateData(fn, code, i, relocation);
+      if (code.isWide(i)) i++;
+    }
+  }
+
+  /** Relocations of a function by the index of their instruction in it. */
+  #relocationsOf(fn: BpfFunction): Map<number, ElfRelocation> {
+    const all = this.#spec.image.elf.relocations.get(fn.section.index) ?? [];
+    const end = (fn.start + fn.count) * INSN_SIZE;
+    const own = new Map<number, ElfRelocation>();
+    for (let i = lowerBound(all, fn.start * INSN_SIZE); i < all.length; i++) {
+      const relocation = all[i] as ElfRelocation;
+      if (relocation.offset >= end) break;
+      const index = relocation.offset / INSN_SIZE - fn.start;
+      if (!Number.isInteger(index) || own.has(index))
+        throw this.#error(fn, index, "its relocation fits no instruction");
+      own.set(index, relocation);
+    }
+    return own;
+  }
+
+  /** The function that an instruction calls or takes the address of, undefined when it does neither. */
+  #functionReference(
+    fn: BpfFunction,
+    code: Instructions,
+    i: number,
+    relocation?: ElfRelocation,
+  ): BpfFunction | undefined {
+    if (code.isCall(i)) {
+      // Within a section a call is relative to the next instruction. With a relocation the immediate is -1 for a symbol
+      // of its own, and the target's index less one for a section symbol: one formula for both.
+      if (!relocation) return this.#functionAt(fn, i, fn.section.index, fn.start + i + code.imm(i) + 1);
+      this.#checkRelocation(fn, i, relocation, R_BPF_64_32);
+      const { section, value } = relocation.symbol;
+      return this.#functionAt(fn, i, section, value / INSN_SIZE + code.imm(i) + 1);
+    }
+    if (code.isFunctionAddress(i) && !relocation) throw this.#error(fn, i, "a function's address has no relocation");
+    if (!relocation || !this.#isFunction(relocation) || !code.isWide(i)) return undefined;
+    this.#checkRelocation(fn, i, relocation, R_BPF_64_64);
+    code.setSrc(i, BPF_PSEUDO_FUNC);
+    // Of an address the immediate counts bytes from the symbol.
+    const { section, value } = relocation.symbol;
+    return this.#functionAt(fn, i, section, (value + code.imm(i)) / INSN_SIZE);
+  }
+
+  #isFunction({ symbol }: ElfRelocation): boolean {
+    return (symbol.type === STT_FUNC || symbol.type === STT_SECTION) && this.#spec.image.functions.has(symbol.section);
+  }
+
+  #functionAt(fn: BpfFunction, i: number, section: number, start: number): BpfFunction {
+    const found = functionAt(this.#spec.image, section, start);
+    const name = this.#spec.image.elf.sections[section]?.name;
+    if (!found) throw this.#error(fn, i, `no function begins at instruction ${start} of ${name}`);
+    return found;
+  }
+
+  #checkRelocation(fn: BpfFunction, i: number, { type, symbol }: ElfRelocation, wanted: number): void {
+    if (symbol.section === SHN_UNDEF) throw this.#error(fn, i, `it needs extern ${symbol.name}: not supported`);
+    if (type !== wanted) throw this.#error(fn, i, `relocation type ${type} does not fit the instruction`);
+  }
+
+  /** A map's descriptor, or an address in a data section as descriptor and offset. */
+  #relocateData(fn: BpfFunction, code: Instructions, i: number, relocation: ElfRelocation): void {
+    this.#checkRelocation(fn, i, relocation, R_BPF_64_64);
+    if (!code.isWide(i) || i + 1 >= code.count) throw this.#error(fn, i, "its relocation is on no 64-bit load");
+    const { symbol } = relocation;
+    const offset = symbol.value + code.imm(i);
+    const map = this.#spec.image.mapsAt.get(mapKey(symbol.section, offset));
+    const data = this.#spec.image.dataMaps.get(symbol.section);
+    if (map !== undefined) {
+      code.setSrc(i, BPF_PSEUDO_MAP_FD);
+      code.setImm(i, this.#fdOf(map));
+    } else if (data !== undefined) {
+      this.#checkOffset(fn, i, symbol.section, offset);
+      code.setSrc(i, BPF_PSEUDO_MAP_VALUE);
+      code.setImm(i, this.#fdOf(data));
+      code.setImm(i + 1, offset);
+    } else {
+      throw this.#error(
+        fn,
+        i,
+        `nothing to refer to at ${this.#spec.image.elf.sections[symbol.section]?.name}+${offset}`,
+      );
+    }
+  }
+
+  #checkOffset(fn: BpfFunction, i: number, section: number, offset: number): void {
+    const { name = "", size = 0 } = this.#spec.image.elf.sections[section] ?? {};
+    if (offset < 0 || offset > size) throw this.#error(fn, i, `${name}+${offset} lies outside the section`);
+  }
+
+  #fdOf(map: string): number {
+    this.#usedMaps.add(map);
+    return this.#mapFd(map);
+  }
+
+  #error(fn: BpfFunction, i: number, why: string): ObjectError {
+    const offset = (fn.start + i) * INSN_SIZE;
+    return new ObjectError(`Cannot link function ${fn.name}: ${why}`, fn.section.name, offset);
+  }
+}
+
+/** Index of the first relocation at or behind an offset. */
+function lowerBound(relocations: readonly ElfRelocation[], offset: number): number {
+  let low = 0;
+  let high = relocations.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((relocations[middle] as ElfRelocation).offset < offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,86 @@
+/**
+ * Data sections as maps: .data, .rodata and .bss, and those with a suffix, are array maps of one entry whose value is the
+ * section. Source: bpf_object__init_global_data_maps and internal_map_name in libbpf's libbpf.c.
+ */
+import type { Btf } from "../btf/btf.ts";
+import type { ElfFile, ElfSection } from "../elf/elf-file.ts";
+import { BPF_F_MMAPABLE, BPF_F_RDONLY_PROG, BPF_MAP_TYPE_ARRAY, BPF_OBJ_NAME_LEN } from "../uapi/bpf.ts";
+import { BTF_VAR_STATIC } from "../uapi/btf.ts";
+import { SHT_NOBITS, SHT_PROGBITS } from "../uapi/elf.ts";
+import type { MapSpec } from "./types.ts";
+
+interface DataKind {
+  readonly name: string;
+  /** SHT_*. */
+  readonly type: number;
+  /** Whether neither programs nor, once filled, user space may write. */
+  readonly readOnly: boolean;
+}
+
+const KINDS: readonly DataKind[] = [
+  { name: ".data", type: SHT_PROGBITS, readOnly: false },
+  { name: ".rodata", type: SHT_PROGBITS, readOnly: true },
+  { name: ".bss", type: SHT_NOBITS, readOnly: false },
+];
+
+const kindOf = (section: ElfSection): DataKind | undefined =>
+  KINDS.find(({ name, type }) => type === section.type && `${section.name}.`.startsWith(`${name}.`));
+
+/** The map of each data section that is not empty, by section index. */
+export function readDataMaps(elf: ElfFile, btf: Btf | undefined): Map<number, MapSpec> {
+  const maps = new Map<number, MapSpec>();
+  for (const section of elf.sections) {
+    const kind = section.size > 0 ? kindOf(section) : undefined;
+    if (kind) maps.set(section.index, toMap(section, kind, btf));
+  }
+  return maps;
+}
+
+function toMap(section: ElfSection, { readOnly }: DataKind, btf: Btf | undefined): MapSpec {
+  const contents = new Uint8Array(section.size);
+  contents.set(section.data);
+  const valueTypeId = btf?.findByName(section.name, "datasec") ?? 0;
+  // A section of nothing but static variables is nobody's to map.
+  const mapable = btf !== undefined && hasGlobal(btf, valueTypeId) ? BPF_F_MMAPABLE : 0;
+  return {
+    name: section.name,
+    type: BPF_MAP_TYPE_ARRAY,
+    keySize: 4,
+    valueSize: section.size,
+    maxEntries: 1,
+    flags: (readOnly ? BPF_F_RDONLY_PROG : 0) | mapable,
+    mapExtra: 0n,
+    pinning: "none",
+    keyTypeId: 0,
+    valueTypeId,
+    contents,
+    frozen: readOnly,
+    section: section.name,
+  };
+}
+
+function hasGlobal(btf: Btf, id: number): boolean {
+  const section = btf.type(id);
+  if (section.kind !== "datasec") return false;
+  return section.vars.some(({ type }) => {
+    const variable = btf.type(type);
+    return variable.kind === "var" && variable.linkage !== BTF_VAR_STATIC;
+  });
+}
+
+/** Longest name in the kernel, without the NUL. */
+const NAME_LENGTH = BPF_OBJ_NAME_LEN - 1;
+/** `.rodata`, the longest of the three. */
+const SUFFIX_LENGTH = 7;
+
+/**
+ * The name a map gets in the kernel, 15 bytes at most: its own, or for a data section the first 8 of the object's and
+ * the section's, as `bpftool map` shows it of libbpf's. A name with a second dot (`.data.custom`) stands alone.
+ */
+export function kernelMapName(object: { readonly name: string }, map: MapSpec): string {
+  if (map.section === undefined || map.section.includes(".", 1)) return sanitize(map.name);
+  const room = NAME_LENGTH - Math.max(SUFFIX_LENGTH, map.section.length);
+  return sanitize(`${object.name.slice(0, Math.max(0, room))}${map.section}`);
+}
+
+const sanitize = (name: string) => name.slice(0, NAME_LENGTH).replace(/[^A-Za-z0-9_.]/g, "_");

@@ -1,0 +1,88 @@
+/** What the linker needs of the object's bytes. Never changed once parsed, so that copies of a spec share it. */
+import { INSN_SIZE } from "../asm/instructions.ts";
+import type { BtfExt } from "../btf/ext.ts";
+import type { ElfFile, ElfSection, ElfSymbol } from "../elf/elf-file.ts";
+import { ObjectError } from "../errors.ts";
+import { SHF_EXECINSTR, SHT_PROGBITS, STB_LOCAL, STT_FUNC } from "../uapi/elf.ts";
+
+/** One BPF function of the object. */
+export interface BpfFunction {
+  readonly name: string;
+  readonly section: ElfSection;
+  /** Index of its first instruction in the section. */
+  readonly start: number;
+  /** Number of instructions. */
+  readonly count: number;
+  /** Whether it may be a program of its own: not static and not in .text. */
+  readonly entry: boolean;
+  readonly symbol: ElfSymbol;
+}
+
+export interface ObjectImage {
+  readonly elf: ElfFile;
+  readonly btfExt?: BtfExt | undefined;
+  /** Functions of each executable section in order of their start, by section index. */
+  readonly functions: ReadonlyMap<number, readonly BpfFunction[]>;
+  /** Names of the maps in .maps, by section index and byte offset: see `mapKey`. */
+  readonly mapsAt: ReadonlyMap<string, string>;
+  /** Names of the maps that hold data sections, by section index. */
+  readonly dataMaps: ReadonlyMap<number, string>;
+}
+
+export const mapKey = (section: number, offset: number): string => `${section}+${offset}`;
+
+const isCode = (section: ElfSection) =>
+  section.type === SHT_PROGBITS && (section.flags & SHF_EXECINSTR) !== 0 && section.size > 0;
+
+/** The functions of every executable section. @throws ObjectError when they are cut off or overlap */
+export function collectFunctions(elf: ElfFile): Map<number, BpfFunction[]> {
+  const found = new Map<number, BpfFunction[]>();
+  for (const section of elf.sections.filter(isCode)) {
+    if (section.size % INSN_SIZE !== 0) {
+      throw new ObjectError(
+        `Cannot use section ${section.name}: ${section.size} bytes of instructions`,
+        section.name,
+        0,
+      );
+    }
+    found.set(section.index, []);
+  }
+  for (const symbol of elf.symbols) {
+    const section = elf.sections[symbol.section];
+    const list = symbol.type === STT_FUNC ? found.get(symbol.section) : undefined;
+    if (list && section) list.push(toFunction(symbol, section));
+  }
+  for (const list of found.values()) checkOrder(list.sort((a, b) => a.start - b.start));
+  return found;
+}
+
+function toFunction(symbol: ElfSymbol, section: ElfSection): BpfFunction {
+  const { name, value, size } = symbol;
+  if (size === 0 || size % INSN_SIZE !== 0 || value % INSN_SIZE !== 0 || value + size > section.size) {
+    throw new ObjectError(`Cannot use function ${name}: ${size} bytes at 0x${value.toString(16)}`, section.name, value);
+  }
+  const entry = symbol.binding !== STB_LOCAL && section.name !== ".text";
+  return { name, section, start: value / INSN_SIZE, count: size / INSN_SIZE, entry, symbol };
+}
+
+function checkOrder(list: readonly BpfFunction[]): void {
+  for (const [i, next] of list.entries()) {
+    const before = list[i - 1];
+    if (!before || before.start + before.count <= next.start) continue;
+    const where = next.start * INSN_SIZE;
+    throw new ObjectError(`Cannot use function ${next.name}: it overlaps ${before.name}`, next.section.name, where);
+  }
+}
+
+/** The function that begins at an instruction of a section. */
+export function functionAt(image: ObjectImage, section: number, start: number): BpfFunction | undefined {
+  const list = image.functions.get(section) ?? [];
+  let low = 0;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((list[middle] as BpfFunction).start < start) low = middle + 1;
+    else high = middle;
+  }
+  return list[low]?.start === start ? list[low] : undefined;
+}

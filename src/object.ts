@@ -37,7 +37,11 @@ export class BpfObject implements Disposable {
    */
   static load(spec: ObjectSpec): BpfObject {
     if (spec.byteOrder !== "little") {
-      throw new ObjectError(`Cannot load object ${spec.name}: it is big-endian, this machine is little-endian`, "ELF header", 5);
+      throw new ObjectError(
+        `Cannot load object ${spec.name}: it is big-endian, this machine is little-endian`,
+        "ELF header",
+        5,
+      );
     }
     const object = new BpfObject(spec);
     using btf = loadBtf(spec);
@@ -80,7 +84,9 @@ export class BpfObject implements Disposable {
     const found = things.get(name);
     if (found) return found;
     const names = [...things.keys()].join(", ") || "none";
-    throw new BpfRuntimeError(`Cannot find ${kind} ${name} in object ${this.spec.name}: it has ${names}`, { subject: name });
+    throw new BpfRuntimeError(`Cannot find ${kind} ${name} in object ${this.spec.name}: it has ${names}`, {
+      subject: name,
+    });
   }
 
   /** Reads a RINGBUF map; each record is a `struct` of the object's BTF, or bytes where none is named. */
@@ -92,7 +98,8 @@ export class BpfObject implements Disposable {
   /** Reads a PERF_EVENT_ARRAY map; each record is a `struct` of the object's BTF. */
   perfBuffer<T = unknown>(name: string, struct: string, options?: PerfBufferOptions): PerfBuffer<T> {
     const map = this.map(name);
-    if (!(map instanceof BpfPerfEventArray)) throw new BpfRuntimeError(`Cannot read map ${name} as a perf buffer: it is none`);
+    if (!(map instanceof BpfPerfEventArray))
+      throw new BpfRuntimeError(`Cannot read map ${name} as a perf buffer: it is none`);
     const { decode, size } = this.#record<T>(struct);
     return new PerfBuffer<T>(map, decode, size, options);
   }
@@ -101,7 +108,8 @@ export class BpfObject implements Disposable {
     if (struct === undefined) return { decode: () => undefined as T, size: 0 };
     const btf = this.spec.btf;
     const id = btf?.findByName(struct, "struct") ?? 0;
-    if (!btf || id === 0) throw new ObjectError(`Cannot decode records: the object's BTF has no struct ${struct}`, ".BTF", 0);
+    if (!btf || id === 0)
+      throw new ObjectError(`Cannot decode records: the object's BTF has no struct ${struct}`, ".BTF", 0);
     return { decode: compileDecoder<T>(btf, id), size: btf.sizeOf(id) };
   }
 

@@ -61,7 +61,12 @@ export function watchSyscall(
 type Watched = Omit<WatchedSyscall, "passedOver">;
 
 /** The attached object, or why another hook may do better; throws where none would. */
-function tryHook(spec: ObjectSpec, hook: SyscallHook, target: string, ready: (object: BpfObject) => void): Watched | BpfError {
+function tryHook(
+  spec: ObjectSpec,
+  hook: SyscallHook,
+  target: string,
+  ready: (object: BpfObject) => void,
+): Watched | BpfError {
   const object = orReason(() => BpfObject.load(only(spec, hook, target)));
   if (object instanceof BpfError) return object;
   try {

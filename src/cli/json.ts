@@ -6,7 +6,9 @@ const TERMINAL = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 /** One line, without the newline. */
 export function jsonLine(record: Record<string, unknown>): string {
-  const json = JSON.stringify(withBytes(record), (_key, value) => (typeof value === "bigint" ? bigintValue(value) : value));
+  const json = JSON.stringify(withBytes(record), (_key, value) =>
+    typeof value === "bigint" ? bigintValue(value) : value,
+  );
   return json.replace(TERMINAL, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 

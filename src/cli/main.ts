@@ -20,7 +20,8 @@ async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     const status = exitStatusOf(error);
     sayOnStderr(`hello-ebpf: ${oneLine(error)}`);
-    if (options.verbose && error instanceof BpfError) for (const line of error.log?.split("\n") ?? []) sayOnStderr(line);
+    if (options.verbose && error instanceof BpfError)
+      for (const line of error.log?.split("\n") ?? []) sayOnStderr(line);
     report.error(error, status);
     await output.flush();
     return status;

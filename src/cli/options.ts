@@ -66,10 +66,22 @@ function commandLine(): Command {
     .addOption(new Option("--attach <hook>", "where to attach").choices(["auto", ...SYSCALL_HOOKS]).default("auto"))
     .option("--syscall <name>", "the system call to watch", valued(parseSyscall), "execve")
     .option("--interval <s>", "map: seconds between two lines (default: 2)", valued(parseSeconds))
-    .option("--count <n>", "end after so many events, or lines in map", valued((text) => parseInteger(text, 1, 2 ** 53 - 1)))
+    .option(
+      "--count <n>",
+      "end after so many events, or lines in map",
+      valued((text) => parseInteger(text, 1, 2 ** 53 - 1)),
+    )
     .option("--duration <t>", "end after a time, such as 500ms, 10s or 2m", valued(parseDuration))
-    .option("--uid <n>", "only this user's calls", valued((text) => parseInteger(text, 0, LARGEST_UID)))
-    .option("--pid <n>", "only this process's calls", valued((text) => parseInteger(text, 1, LARGEST_PID)))
+    .option(
+      "--uid <n>",
+      "only this user's calls",
+      valued((text) => parseInteger(text, 0, LARGEST_UID)),
+    )
+    .option(
+      "--pid <n>",
+      "only this process's calls",
+      valued((text) => parseInteger(text, 1, LARGEST_PID)),
+    )
     .option("--comm <name>", "only calls of processes with this name", valued(parseComm))
     .option("--buffer-size <bytes>", "ring: the buffer's size, perf: each CPU's, such as 64K or 8M", valued(parseSize))
     .addOption(new Option("--output <format>", "how to print").choices(["text", "jsonl"]).default("text"))

@@ -58,14 +58,25 @@ export class Report {
 
   attached(mode: string, requested: string, watched: WatchedSyscall): void {
     const { hook, link, program, passedOver } = watched;
-    for (const { hook: other, reason } of passedOver) this.note(`passed over ${other}: ${oneLine(reason)}`);
-    this.note(`attached ${mode} to ${hook} ${link.target}${link.means === "ioctl" ? " (no bpf_link on this kernel)" : ""}`);
-    const reasons = passedOver.map((other) => ({ hook: other.hook, reason: oneLine(other.reason) }));
-    this.#json("attached", { mode, requested, hook, target: link.target, means: link.means, program, passed_over: reasons });
+    for (const { hook: other, reason } of passedOver) this.note(`passed over ${other}: ${why(reason)}`);
+    this.note(
+      `attached ${mode} to ${hook} ${link.target}${link.means === "ioctl" ? " (no bpf_link on this kernel)" : ""}`,
+    );
+    const reasons = passedOver.map((other) => ({ hook: other.hook, reason: why(other.reason) }));
+    this.#json("attached", {
+      mode,
+      requested,
+      hook,
+      target: link.target,
+      means: link.means,
+      program,
+      passed_over: reasons,
+    });
   }
 
   bufferSize(asked: number | undefined, size: number, where = ""): void {
-    if (asked !== undefined && asked !== size) this.note(`buffer size ${asked} rounded up to ${size} bytes ${where}`.trimEnd());
+    if (asked !== undefined && asked !== size)
+      this.note(`buffer size ${asked} rounded up to ${size} bytes ${where}`.trimEnd());
   }
 
   event(event: Record<string, unknown>, text: () => string): void {
@@ -85,7 +96,10 @@ export class Report {
 
   error(error: unknown, status: number): void {
     const text = error instanceof Error ? error.message : String(error);
-    if (!(error instanceof BpfError)) return this.#json("error", { status, message: text });
+    if (!(error instanceof BpfError)) {
+      this.#json("error", { status, message: text });
+      return;
+    }
     const { class: kind, call, errno, subject, likely, action } = error;
     this.#json("error", { status, class: kind, call, errno, subject, likely, action, message: text });
   }
@@ -100,9 +114,13 @@ export class Report {
   }
 }
 
+/** Message and cause, in one line. */
+function why(error: BpfError): string {
+  return (error.likely ? `${error.message}: ${error.likely}` : error.message).replaceAll("\n", " ");
+}
+
 /** Message, cause and what to do, in one line. */
 export function oneLine(error: unknown): string {
   if (!(error instanceof BpfError)) return error instanceof Error ? error.message : String(error);
-  const advice = [error.likely, error.action].filter(Boolean).join("; ");
-  return (advice ? `${error.message}: ${advice}` : error.message).replaceAll("\n", " ");
+  return error.action ? `${why(error)}; ${error.action.replaceAll("\n", " ")}` : why(error);
 }

@@ -27,7 +27,8 @@ export async function run(options: Options, report: Report, output: Output, endi
   output.watch();
   endings.onEnd(() => source.wake());
   const timer = options.duration && setTimeout(() => endings.end({ status: 0 }), options.duration);
-  const child = options.command.length > 0 ? new Child(options.command, (status) => endings.end({ status })) : undefined;
+  const child =
+    options.command.length > 0 ? new Child(options.command, (status) => endings.end({ status })) : undefined;
   await readUntilEnd(source, options, report, output, endings);
   clearTimeout(timer || undefined);
   const terminated = child?.terminate();
@@ -57,7 +58,13 @@ function attach(options: Options, report: Report): { watched: WatchedSyscall; so
 }
 
 /** Reads and waits in turn, until so many events (or refreshes) were handed over or something else ends it. */
-async function readUntilEnd(source: Source, options: Options, report: Report, output: Output, endings: Endings): Promise<void> {
+async function readUntilEnd(
+  source: Source,
+  options: Options,
+  report: Report,
+  output: Output,
+  endings: Endings,
+): Promise<void> {
   const limit = options.count ?? Number.POSITIVE_INFINITY;
   let handed = 0;
   while (!endings.ending) {

@@ -3,8 +3,8 @@
 
 import type { Decoder } from "elf-loader";
 import {
-  EPOLLIN,
   ENODEV,
+  EPOLLIN,
   PERF_COUNT_SW_BPF_OUTPUT,
   PERF_SAMPLE_RAW,
   PERF_TYPE_SOFTWARE,
@@ -72,14 +72,22 @@ export class PerfBuffer<T = unknown> extends RecordReader<T> {
     const refused = { subject: `map ${map.name}`, needs: ["CAP_PERFMON"], kind: "perf" as const };
     const number = perfEventOpen(OUTPUT_EVENT, -1, cpu);
     if (number === -ENODEV) return; // went offline since the list was read
-    if (number < 0) throw kernelError(number, { ...refused, doing: `open the perf buffer of CPU ${cpu}`, call: "perf_event_open()" });
+    if (number < 0)
+      throw kernelError(number, { ...refused, doing: `open the perf buffer of CPU ${cpu}`, call: "perf_event_open()" });
     const event = new Fd(number);
     const mapping = Mapping.create(number, PAGE_SIZE + this.size, PROT_READ | PROT_WRITE);
     if (typeof mapping === "number") {
       event.close();
       const doing = `map the perf buffer of CPU ${cpu} (${this.size} bytes) into memory`;
       const likely = "the buffer is larger than the memory it may have";
-      throw kernelError(mapping, { ...refused, needs: ["CAP_IPC_LOCK"], doing, call: "mmap()", likely, action: "ask for a smaller one" });
+      throw kernelError(mapping, {
+        ...refused,
+        needs: ["CAP_IPC_LOCK"],
+        doing,
+        call: "mmap()",
+        likely,
+        action: "ask for a smaller one",
+      });
     }
     this.#buffers.push(new CpuBuffer(cpu, event, mapping));
     map.setEvent(cpu, number);

@@ -48,7 +48,12 @@ class Poller {
       const result = armed === -EEXIST ? this.#epoll.modify(fd, events | EPOLLONESHOT, fd) : armed;
       if (result < 0) {
         const errno = errnoName(result);
-        reject(new BpfRuntimeError(`Cannot wait for descriptor ${fd}: epoll_ctl() gave ${errno}`, { call: "epoll_ctl()", errno }));
+        reject(
+          new BpfRuntimeError(`Cannot wait for descriptor ${fd}: epoll_ctl() gave ${errno}`, {
+            call: "epoll_ctl()",
+            errno,
+          }),
+        );
         return;
       }
       this.#waiting.set(fd, resolve);

@@ -5,12 +5,7 @@
 // Positions only grow; both sides work modulo 2^64, we modulo 2^32, which a ring's size divides.
 
 import { BpfRuntimeError, type Decoder } from "elf-loader";
-import {
-  BPF_RINGBUF_DISCARD_BIT,
-  BPF_RINGBUF_HDR_SZ,
-  PROT_READ,
-  PROT_WRITE,
-} from "elf-loader/uapi";
+import { BPF_RINGBUF_DISCARD_BIT, BPF_RINGBUF_HDR_SZ, PROT_READ, PROT_WRITE } from "elf-loader/uapi";
 import { kernelError } from "../host/kernel-error.ts";
 import type { BpfMap } from "../map/map.ts";
 import { loadU32, PAGE_SIZE } from "../sys/libc.ts";
@@ -26,7 +21,11 @@ const HEADER = BPF_RINGBUF_HDR_SZ;
 function mapPart(map: BpfMap, length: number, prot: number, offset: number): Mapping {
   const mapping = Mapping.create(map.fd.number, length, prot, offset);
   if (typeof mapping !== "number") return mapping;
-  throw kernelError(mapping, { doing: `map ring buffer ${map.name} into memory`, call: "mmap()", subject: `map ${map.name}` });
+  throw kernelError(mapping, {
+    doing: `map ring buffer ${map.name} into memory`,
+    call: "mmap()",
+    subject: `map ${map.name}`,
+  });
 }
 
 /** Reader of one ring buffer map. The map must stay open. One reader a map: the position is shared. */

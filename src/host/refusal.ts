@@ -34,7 +34,8 @@ const seccomp: Check = () => {
 /** Capabilities in a user namespace are not the kernel's own: bpf() asks for those of the first namespace. */
 const userNamespace: Check = () => {
   const map = readText("/proc/self/uid_map").split(/\s+/);
-  if (map.length === 0 || map[0] === "" || (map[0] === "0" && map[1] === "0" && map[2] === "4294967295")) return undefined;
+  if (map.length === 0 || map[0] === "" || (map[0] === "0" && map[1] === "0" && map[2] === "4294967295"))
+    return undefined;
   return {
     likely: "this process is in a user namespace, where capabilities do not reach the kernel",
     action: "run it outside (rootful container, no --userns)",
@@ -44,7 +45,10 @@ const userNamespace: Check = () => {
 const lockdown: Check = () => {
   const mode = /\[(integrity|confidentiality)\]/.exec(readText("/sys/kernel/security/lockdown"))?.[1];
   if (mode !== "confidentiality") return undefined;
-  return { likely: "the kernel is locked down (lockdown=confidentiality)", action: "boot with lockdown=integrity or none" };
+  return {
+    likely: "the kernel is locked down (lockdown=confidentiality)",
+    action: "boot with lockdown=integrity or none",
+  };
 };
 
 const capabilities: Check = (needed) => {
@@ -52,7 +56,10 @@ const capabilities: Check = (needed) => {
   const missing = needed.filter((name) => !hasCapability(name, held));
   if (missing.length === 0) return undefined;
   const flags = missing.map((name) => `--cap-add=${name.replace("CAP_", "")}`).join(" ");
-  return { likely: `the process lacks ${missing.join(" and ")}`, action: `run as root, or in a container with ${flags}` };
+  return {
+    likely: `the process lacks ${missing.join(" and ")}`,
+    action: `run as root, or in a container with ${flags}`,
+  };
 };
 
 const paranoid: Check = (_needed, subject) => {

@@ -20,7 +20,9 @@ export const rawTracepoint: Hook = {
         subject: `program ${program.name}`,
         needs: ["CAP_BPF", "CAP_PERFMON"],
         attaching: true,
-        ...(fd === -ENOENT ? { likely: `the kernel has no tracepoint ${target}`, action: "attach by another hook" } : {}),
+        ...(fd === -ENOENT
+          ? { likely: `the kernel has no tracepoint ${target}`, action: "attach by another hook" }
+          : {}),
       });
     }
     return new BpfLink("raw_tracepoint", target, "link", [new Fd(fd)]);

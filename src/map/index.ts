@@ -2,8 +2,8 @@
 
 import type { Btf, MapSpec } from "elf-loader";
 import { E2BIG, EINVAL, ENOMEM } from "elf-loader/uapi";
-import { kernelError } from "../host/kernel-error.ts";
 import { kernelRelease } from "../host/kernel.ts";
+import { kernelError } from "../host/kernel-error.ts";
 import { withMemlockRaised } from "../host/memlock.ts";
 import { mapCreate, mapFreeze } from "../sys/bpf.ts";
 import { Fd } from "../sys/fd.ts";
@@ -87,7 +87,11 @@ function createError(result: number, spec: MapSpec, type: MapType) {
     });
   }
   if (errno === ENOMEM || errno === E2BIG) {
-    return kernelError(result, { ...context, likely: "the map is larger than the memory it may have", action: "ask for a smaller one" });
+    return kernelError(result, {
+      ...context,
+      likely: "the map is larger than the memory it may have",
+      action: "ask for a smaller one",
+    });
   }
   return kernelError(result, context);
 }

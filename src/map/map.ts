@@ -1,7 +1,7 @@
 // BpfMap: a map in the kernel, as descriptor, geometry and codecs. What its keys and values may do is the business
 // of the classes that extend it, one file a family.
 
-import { Btf, BpfError, compileDecoder, compileEncoder, type MapSpec, Memory } from "elf-loader";
+import { type BpfError, type Btf, compileDecoder, compileEncoder, type MapSpec, Memory } from "elf-loader";
 import { ENOENT } from "elf-loader/uapi";
 import { kernelError } from "../host/kernel-error.ts";
 import { mapDeleteElem, mapGetNextKey, mapLookupElem, mapUpdateElem } from "../sys/bpf.ts";
@@ -41,15 +41,26 @@ export class BpfMap implements Disposable {
   readonly name: string;
   readonly spec: MapSpec;
   readonly fd: Fd;
-  protected readonly keyCodec: Codec;
-  protected readonly valueCodec: Codec;
+  readonly #btf: Btf | undefined;
+  #keyCodec: Codec | undefined;
+  #valueCodec: Codec | undefined;
 
   constructor(spec: MapSpec, fd: Fd, btf?: Btf) {
     this.name = spec.name;
     this.spec = spec;
     this.fd = fd;
-    this.keyCodec = codecOf(btf, spec.keyTypeId, spec.keySize);
-    this.valueCodec = codecOf(btf, spec.valueTypeId, spec.valueSize);
+    this.#btf = btf;
+  }
+
+  /** Compiled with the first use: most maps of an object are never looked into. */
+  protected get keyCodec(): Codec {
+    this.#keyCodec ??= codecOf(this.#btf, this.spec.keyTypeId, this.spec.keySize);
+    return this.#keyCodec;
+  }
+
+  protected get valueCodec(): Codec {
+    this.#valueCodec ??= codecOf(this.#btf, this.spec.valueTypeId, this.spec.valueSize);
+    return this.#valueCodec;
   }
 
   /** Copies the value of a key given as bytes into `value`; false where there is none. */

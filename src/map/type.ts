@@ -13,7 +13,11 @@ export interface MapType {
   /** First kernel, for messages. */
   readonly since: string;
   /** The class whose methods fit the type. */
-  readonly Map: new (spec: MapSpec, fd: Fd, btf?: Btf) => BpfMap;
+  readonly Map: new (
+    spec: MapSpec,
+    fd: Fd,
+    btf?: Btf,
+  ) => BpfMap;
   /** What the object says, made what the kernel takes. */
   readonly adjust?: (spec: MapSpec) => MapSpec;
 }

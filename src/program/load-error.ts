@@ -11,9 +11,12 @@ export function loadError(result: number, spec: ProgramSpec, log: string): BpfEr
   const subject = `program ${spec.name}`;
   const errno = errnoName(result);
   if (spec.type === BPF_PROG_TYPE_UNSPEC) {
-    return new UnsupportedError(`Cannot load program ${spec.name}: section ${JSON.stringify(spec.section)} is of no known type`, {
-      subject,
-    });
+    return new UnsupportedError(
+      `Cannot load program ${spec.name}: section ${JSON.stringify(spec.section)} is of no known type`,
+      {
+        subject,
+      },
+    );
   }
   const verdict = lastWord(log);
   // EACCES with a log is the verifier's verdict, not a missing permission.
@@ -38,6 +41,8 @@ export function loadError(result: number, spec: ProgramSpec, log: string): BpfEr
 
 /** The line that says what is wrong: the last one before the statistics. */
 function lastWord(log: string): string {
-  const lines = log.split("\n").filter((line) => line.trim() !== "" && !/^(processed|verification time|stack depth)/.test(line));
+  const lines = log
+    .split("\n")
+    .filter((line) => line.trim() !== "" && !/^(processed|verification time|stack depth)/.test(line));
   return lines.at(-1)?.trim() ?? "";
 }

@@ -49,8 +49,10 @@ export class BpfProgram implements Disposable {
 
   /** Attaches to what its section names, or to `target`. Throws AttachError, PermissionError, UnsupportedError. */
   attach(target: string | undefined = this.spec.target): Attachment {
-    if (!this.#hook) throw new AttachError(`Cannot attach program ${this.name}: section ${this.spec.section} has no hook`);
-    if (!target) throw new AttachError(`Cannot attach program ${this.name}: section ${this.spec.section} names no target`);
+    if (!this.#hook)
+      throw new AttachError(`Cannot attach program ${this.name}: section ${this.spec.section} has no hook`);
+    if (!target)
+      throw new AttachError(`Cannot attach program ${this.name}: section ${this.spec.section} names no target`);
     return this.#hook.attach(this, target);
   }
 

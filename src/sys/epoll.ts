@@ -1,6 +1,13 @@
 // epoll(7), level-triggered. struct epoll_event is packed on x86-64 (12 bytes) and not elsewhere (16 bytes).
 
-import { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, epoll_event_arm64, epoll_event_x86_64 } from "elf-loader/uapi";
+import {
+  EPOLL_CLOEXEC,
+  EPOLL_CTL_ADD,
+  EPOLL_CTL_DEL,
+  EPOLL_CTL_MOD,
+  epoll_event_arm64,
+  epoll_event_x86_64,
+} from "elf-loader/uapi";
 import { Fd } from "./fd.ts";
 import { epollControl, epollCreate, epollWait } from "./libc.ts";
 

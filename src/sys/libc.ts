@@ -73,7 +73,15 @@ export function cString(text: string): Uint8Array {
 }
 
 /** syscall(2): up to six arguments; >= 0 or -errno. */
-export function syscall(nr: number, a: Address = 0, b: Address = 0, c: Address = 0, d: Address = 0, e = 0, f = 0): number {
+export function syscall(
+  nr: number,
+  a: Address = 0,
+  b: Address = 0,
+  c: Address = 0,
+  d: Address = 0,
+  e = 0,
+  f = 0,
+): number {
   return result(libc.syscall(nr, addressOf(a), addressOf(b), addressOf(c), addressOf(d), e, f));
 }
 

@@ -1,7 +1,7 @@
 // Memory shared with the kernel by mmap(2).
 
-import { MAP_SHARED } from "elf-loader/uapi";
 import { Memory } from "elf-loader";
+import { MAP_SHARED } from "elf-loader/uapi";
 import { memoryAt, mmap, munmap } from "./libc.ts";
 
 /**

@@ -1,11 +1,6 @@
 // perf_event_open(2) and the ioctls on its descriptor (include/uapi/linux/perf_event.h).
 
-import {
-  PERF_EVENT_IOC_ENABLE,
-  PERF_EVENT_IOC_SET_BPF,
-  PERF_FLAG_FD_CLOEXEC,
-  perf_event_attr,
-} from "elf-loader/uapi";
+import { PERF_EVENT_IOC_ENABLE, PERF_EVENT_IOC_SET_BPF, PERF_FLAG_FD_CLOEXEC, perf_event_attr } from "elf-loader/uapi";
 import { ioctl, syscall } from "./libc.ts";
 import { encodeStruct, type Fields } from "./struct.ts";
 import { SYSCALL_NUMBERS } from "./syscall-numbers.ts";

@@ -6,7 +6,8 @@ import { escapeLine } from "../escape.ts";
 import type { Mode } from "./mode.ts";
 
 /** `  COMM-TID  [CPU] FLAGS  SECONDS: bpf_trace_printk: TEXT` (kernel/trace/trace_output.c). */
-const OURS = /^\s*(?<command>.*)-(?<pid>\d+)\s+(?:\(.*?\)\s+)?\[(?<cpu>\d+)\].*: (?:bpf_trace_printk: )(?<message>Hello World!)$/s;
+const OURS =
+  /^\s*(?<command>.*)-(?<pid>\d+)\s+(?:\(.*?\)\s+)?\[(?<cpu>\d+)\].*: (?:bpf_trace_printk: )(?<message>Hello World!)$/s;
 const LOST = /^CPU:(\d+) \[LOST (\d+) EVENTS\]$/;
 
 export const trace: Mode = {

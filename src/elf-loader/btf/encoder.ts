@@ -98,7 +98,7 @@ class Writers {
 
   #field(field: Field): Write {
     if (field.bitSize > 0) return this.bits(field);
-    const write = this.of(field.type);
+    const write = this.of(this.#btf.resolve(field.type));
     return (target, at, value, path) => write(target, at + field.bitOffset / 8, value, path);
   }
 

@@ -23,6 +23,7 @@ export async function run(options: Options, report: Report, output: Output, endi
   using _object = started.watched.object;
   using _link = started.watched.link;
   report.attached(options.mode.name, options.attach, started.watched);
+  Bun.gc(true); // what was needed to get here, the kernel's BTF above all, is not kept while idle
   await output.flush();
   output.watch();
   endings.onEnd(() => source.wake());

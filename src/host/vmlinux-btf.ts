@@ -3,15 +3,20 @@
 import { readFileSync } from "node:fs";
 import { Btf } from "elf-loader";
 
-let cached: Btf | undefined;
+let cached: WeakRef<Btf> | undefined;
 
-/** Parsed once, about 5 MB; undefined where the kernel has none. */
+/** About 5 MB, kept as long as somebody looks at it; undefined where the kernel has none. */
 export function vmlinuxBtf(): Btf | undefined {
-  if (cached) return cached;
+  const btf = cached?.deref() ?? readVmlinuxBtf();
+  cached = btf && new WeakRef(btf);
+  return btf;
+}
+
+function readVmlinuxBtf(): Btf | undefined {
   try {
-    cached = Btf.parse(new Uint8Array(readFileSync("/sys/kernel/btf/vmlinux")));
+    return Btf.parse(readFileSync("/sys/kernel/btf/vmlinux"));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
   }
-  return cached;
 }

@@ -23,6 +23,19 @@ export interface ErrorDetails {
   readonly cause?: unknown;
 }
 
+/** Names in objects and processes are anybody's: what would move the cursor or end the line is shown as `\x0a`. */
+function oneLine(message: string): string {
+  const hex = (code: number) => code.toString(16).padStart(2, "0");
+  return message.replace(UNPRINTABLE, (unit) => {
+    const code = unit.charCodeAt(0);
+    // A lone low surrogate stands for one byte that is not UTF-8: bytes/text.ts.
+    return code <= 0xff || code >= 0xdc00 ? `\\x${hex(code & 0xff)}` : `\\u${hex(code)}`;
+  });
+}
+
+/** Controls, line and paragraph separators, marks that turn the direction of text, and lone surrogates. */
+const UNPRINTABLE = /[\0-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]/gu;
+
 /** Base of every error thrown on purpose. The message is one line: action first, a capital, no period, the value. */
 export abstract class BpfError extends Error {
   abstract readonly class: ErrorClass;
@@ -34,7 +47,7 @@ export abstract class BpfError extends Error {
   readonly log?: string | undefined;
 
   constructor(message: string, details: ErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    super(oneLine(message), details.cause === undefined ? undefined : { cause: details.cause });
     this.call = details.call;
     this.errno = details.errno;
     this.subject = details.subject;

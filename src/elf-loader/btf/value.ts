@@ -43,7 +43,8 @@ export function fieldsOf(btf: Btf, id: number, composite: BtfComposite): Field[]
 function checkMember(btf: Btf, id: number, composite: BtfComposite, member: BtfMember): Field {
   const resolved = btf.resolve(member.type);
   const type = btf.type(resolved);
-  const field = { name: member.name, type: resolved, ...bitRange(type, member) };
+  const { bitOffset, bitSize } = bitRange(type, member);
+  const field = { name: member.name, type: resolved, bitOffset, bitSize };
   const bits = field.bitSize || btf.sizeOf(resolved) * 8;
   if (field.bitOffset + bits > composite.size * 8) {
     throw btf.error(

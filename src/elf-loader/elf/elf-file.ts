@@ -122,6 +122,8 @@ function checkHeader(file: Reader): void {
 }
 
 interface RawSection {
+  /** Byte offset of the header in the file, for errors. */
+  readonly at: number;
   readonly nameOffset: number;
   readonly type: number;
   readonly flags: number;
@@ -138,7 +140,9 @@ function readSections(file: Reader): ElfSection[] {
   const names = sectionNames(file, raw);
   checkExtents(file, raw, table);
   return raw.map((header, index) => {
-    const name = header.type === SHT_NULL ? "" : names.get(header.nameOffset, `name of section ${index}`);
+    // A section without a name is called by its number, so that errors can name it.
+    const name =
+      header.type === SHT_NULL ? "" : names.get(header.nameOffset, `name of section ${index}`) || `#${index}`;
     if (header.type === SHT_NULL) return { index, name, ...header, size: 0, data: new Uint8Array() };
     checkEntries(header, name);
     return { index, name, ...header, data: contents(file, header, `section ${name}`) };
@@ -159,6 +163,7 @@ function readHeader(file: Reader, base: number): RawSection {
   const u32 = (field: string) => file.u32(base + at(SHDR, field), field);
   const u64 = (field: string) => file.u64(base + at(SHDR, field), field);
   return {
+    at: base,
     nameOffset: u32("sh_name"),
     type: u32("sh_type"),
     flags: u64("sh_flags") % 2 ** 32,
@@ -170,8 +175,13 @@ function readHeader(file: Reader, base: number): RawSection {
   };
 }
 
-const contents = (file: Reader, header: RawSection, what: string): Uint8Array =>
-  header.type === SHT_NOBITS ? new Uint8Array() : file.slice(header.offset, header.size, what);
+function contents(file: Reader, header: RawSection, what: string): Uint8Array {
+  if (header.type === SHT_NOBITS) return new Uint8Array();
+  if (header.offset + header.size <= file.size) return file.slice(header.offset, header.size, what);
+  const where = `${header.size} bytes at 0x${header.offset.toString(16)}`;
+  const end = `0x${file.size.toString(16)}`;
+  throw new ObjectError(`Cannot read ${what}: ${where} lie beyond the end (${end})`, "section headers", header.at);
+}
 
 function sectionNames(file: Reader, raw: readonly RawSection[]): StringTable {
   const index = file.u16(at(HDR, "e_shstrndx"), "e_shstrndx");

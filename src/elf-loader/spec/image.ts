@@ -3,7 +3,7 @@ import { INSN_SIZE } from "../asm/instructions.ts";
 import type { BtfExt } from "../btf/ext.ts";
 import type { ElfFile, ElfSection, ElfSymbol } from "../elf/elf-file.ts";
 import { ObjectError } from "../errors.ts";
-import { SHF_EXECINSTR, SHT_PROGBITS, STB_LOCAL, STT_FUNC } from "../uapi/elf.ts";
+import { elf64_sym, SHF_EXECINSTR, SHT_PROGBITS, STB_LOCAL, STT_FUNC } from "../uapi/elf.ts";
 
 /** One BPF function of the object. */
 export interface BpfFunction {
@@ -59,8 +59,11 @@ export function collectFunctions(elf: ElfFile): Map<number, BpfFunction[]> {
 function toFunction(symbol: ElfSymbol, section: ElfSection): BpfFunction {
   const { name, value, size } = symbol;
   if (size === 0 || size % INSN_SIZE !== 0 || value % INSN_SIZE !== 0 || value + size > section.size) {
-    throw new ObjectError(`Cannot use function ${name}: ${size} bytes at 0x${value.toString(16)}`, section.name, value);
+    const where = `${size} bytes at ${section.name}+0x${value.toString(16)}`;
+    throw new ObjectError(`Cannot use function ${name}: ${where}`, ".symtab", symbol.index * elf64_sym.size);
   }
+  if (name === "")
+    throw new ObjectError("Cannot use a function without a name", ".symtab", symbol.index * elf64_sym.size);
   const entry = symbol.binding !== STB_LOCAL && section.name !== ".text";
   return { name, section, start: value / INSN_SIZE, count: size / INSN_SIZE, entry, symbol };
 }

@@ -1,0 +1,128 @@
+// Linked programs run as the same C compiled for this machine does, and refer to what they should.
+import { describe, expect, test } from "bun:test";
+import { type LinkedProgram, linkProgram, ObjectError, type ObjectSpec, parseObject } from "elf-loader";
+import { compileFixture, fixture, json, runNatively } from "./compile.ts";
+import { run } from "./interpreter.ts";
+
+/** Links with descriptors 100, 101 … in the order of the object's maps. */
+function link(spec: ObjectSpec, program: string): LinkedProgram {
+  const names = [...spec.maps.keys()];
+  return linkProgram(spec, program, (map) => 100 + names.indexOf(map));
+}
+
+const memoryOf = (spec: ObjectSpec) =>
+  new Map([...spec.maps.values()].map((map, i) => [100 + i, (map.contents ?? new Uint8Array()).slice()]));
+
+describe("calls", () => {
+  const expected = runNatively("calls");
+  for (const target of ["bpf", "bpfeb"] as const) {
+    for (const debug of [true, false]) {
+      for (const program of ["main_one", "main_two", "main_alone", "with_callback"]) {
+        test(`${program}, ${target}, ${debug ? "with" : "without"} BTF`, () => {
+          const spec = parseObject(fixture("calls", { target, debug }));
+          const { insns, insnCount } = link(spec, program);
+          expect(insns.length).toBe(insnCount * 8);
+          expect(run(insns, target === "bpf", memoryOf(spec))).toBe(expected.get(program) as bigint);
+        });
+      }
+    }
+  }
+
+  test("only what a program reaches is linked to it", () => {
+    const spec = parseObject(fixture("calls"));
+    expect(link(spec, "main_alone").insnCount).toBe(8);
+    expect(link(spec, "main_alone").usedMaps).toEqual([".data", ".rodata"]);
+    expect(link(spec, "main_alone").funcInfo?.count).toBe(1);
+  });
+
+  test("linking changes neither the object nor a Buffer it came from", () => {
+    const bytes = Buffer.from(fixture("calls"));
+    const before = Uint8Array.from(bytes);
+    const spec = parseObject(bytes);
+    const first = link(spec, "main_one");
+    expect(link(spec, "main_one").insns).toEqual(first.insns);
+    expect(Uint8Array.from(bytes)).toEqual(before);
+  });
+});
+
+interface RawFunctions {
+  types: { id: number; kind: string; name: string }[];
+}
+
+describe("func_info and line_info", () => {
+  const path = compileFixture("calls");
+  const spec = parseObject(fixture("calls"));
+  const names = new Map(
+    json<RawFunctions>("bpftool", "-j", "btf", "dump", "file", path).types.map(({ id, name }) => [id, name]),
+  );
+  const words = (bytes: Uint8Array) => new Uint32Array(bytes.slice().buffer);
+
+  test("a record for each function, in order of the code", () => {
+    const linked = link(spec, "main_one");
+    const records = words(linked.funcInfo?.bytes as Uint8Array);
+    const all = Array.from({ length: linked.funcInfo?.count ?? 0 }, (_, i) => [
+      records[i * 2],
+      names.get(records[i * 2 + 1] as number),
+    ]);
+    // Depth first, as libbpf appends them.
+    expect(all).toEqual([
+      [0, "main_one"],
+      [11, "same_section"],
+      [14, "leaf"],
+      [28, "global_elsewhere"],
+      [37, "global_text"],
+      [46, "second_leaf"],
+    ]);
+  });
+
+  test("lines rise, begin at each function and name the source", () => {
+    const linked = link(spec, "main_one");
+    const { bytes, recordSize = 0, count = 0 } = linked.lineInfo ?? { bytes: new Uint8Array() };
+    const records = words(bytes);
+    const offsets = Array.from({ length: count }, (_, i) => records[(i * recordSize) / 4] as number);
+    expect(offsets).toEqual([...new Set(offsets)].sort((a, b) => a - b));
+    for (const start of [0, 11, 14, 28, 37, 46]) expect(offsets).toContain(start);
+    expect(offsets.at(-1)).toBeLessThan(linked.insnCount);
+    for (let i = 0; i < count; i++) {
+      expect(spec.btf?.stringAt(records[(i * recordSize) / 4 + 1] as number)).toEndWith("calls.bpf.c");
+    }
+  });
+
+  test("in the byte order of the object", () => {
+    const big = link(parseObject(fixture("calls", { target: "bpfeb" })), "main_one");
+    const view = new DataView(big.funcInfo!.bytes.slice().buffer);
+    expect(view.getUint32(8, false)).toBe(11);
+  });
+});
+
+describe("what cannot be linked yet says so", () => {
+  const refused = (name: string, program: string, message: RegExp) => {
+    const spec = parseObject(fixture(name));
+    try {
+      link(spec, program);
+    } catch (error) {
+      expect(error).toBeInstanceOf(ObjectError);
+      expect((error as ObjectError).message).toMatch(message);
+      return error as ObjectError;
+    }
+    throw new Error("linked");
+  };
+
+  test("CO-RE relocations, at their instruction", () => {
+    const error = refused("core", "relocated", /CO-RE/);
+    expect(error.section).toBe("tp_btf/sched_switch");
+    expect(error.offset).toBeGreaterThan(0);
+    const spec = parseObject(fixture("core"));
+    expect(link(spec, "plain").insnCount).toBe(2);
+  });
+
+  test("externs, by name", () => {
+    refused("constructs", "needs_function", /extern missing_function/);
+    refused("constructs", "needs_variable", /extern missing_variable/);
+    expect(link(parseObject(fixture("constructs")), "use").insnCount).toBeGreaterThan(2);
+  });
+
+  test("a program that is not there", () => {
+    expect(() => link(parseObject(fixture("core")), "nobody")).toThrow(/Cannot find program nobody/);
+  });
+});

@@ -1,0 +1,80 @@
+// Malformed objects: mutants of the four real ones and of fixtures with more in them. Each gives a spec or an ObjectError
+// that names section and offset: never another exception, a hang or memory without end.
+//
+// Reproduce a failure with FUZZ_SEED=<seed printed>; FUZZ_ROUNDS makes it longer.
+import { beforeAll, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fixture } from "../elf-loader/compile.ts";
+import { CHANGES, changeField, fieldsOf, random, scatter } from "./mutations.ts";
+import { runAll } from "./pipeline.ts";
+
+const SEED = Number(process.env.FUZZ_SEED ?? 0x5eed);
+/** Changes tried of each field. */
+const ROUNDS = Number(process.env.FUZZ_ROUNDS ?? 1);
+const SCATTERED = 1500 * ROUNDS;
+/** No input of a few ten KiB may take longer, in ms. */
+const LONGEST = 2000;
+
+const built = (name: string) => new Uint8Array(readFileSync(join(import.meta.dir, `../../build/bpf/${name}.bpf.o`)));
+const OBJECTS = ["hello_trace", "hello_map", "hello_perf", "hello_ring"];
+const FIXTURES = ["calls", "globals", "maps", "constructs", "core"];
+
+let inputs = 0;
+let parsed = 0;
+
+/** Runs one input; a failure says how to make it again. */
+function check(mutant: Uint8Array, origin: string, decoders: boolean): void {
+  const start = performance.now();
+  try {
+    if (runAll(mutant, decoders) === "parsed") parsed++;
+  } catch (error) {
+    throw new Error(`FUZZ_SEED=${SEED}: ${origin}: ${error instanceof Error ? error.stack : error}`);
+  }
+  const took = performance.now() - start;
+  if (took > LONGEST) throw new Error(`FUZZ_SEED=${SEED}: ${origin}: took ${took} ms`);
+  inputs++;
+}
+
+function changeEveryField(name: string, bytes: Uint8Array): void {
+  const next = random(SEED);
+  for (const field of fieldsOf(bytes)) {
+    for (let round = 0; round < ROUNDS; round++) {
+      const which = next() % CHANGES.length;
+      const mutant = changeField(bytes, field, CHANGES[which] as (typeof CHANGES)[number], next);
+      check(mutant, `${name}, ${field.what} at 0x${field.offset.toString(16)}, change ${which}`, field.what === ".BTF");
+    }
+  }
+}
+
+beforeAll(() => {
+  // The pipeline itself works: else every mutant would be refused and nothing tested.
+  for (const name of OBJECTS) expect(runAll(built(name), true)).toBe("parsed");
+});
+
+for (const name of OBJECTS) {
+  test(`${name}, cut off at every length`, () => {
+    const bytes = built(name);
+    for (let length = 0; length < bytes.length; length++)
+      check(bytes.subarray(0, length), `${name}, ${length} bytes`, false);
+  });
+}
+
+for (const [name, read] of [
+  ...OBJECTS.map((name) => [name, () => built(name)] as const),
+  ...FIXTURES.map((name) => [name, () => fixture(name)] as const),
+]) {
+  test(`${name}, every field changed`, () => changeEveryField(name, read()), 60_000);
+
+  test(`${name}, bytes changed anywhere`, () => {
+    const bytes = read();
+    const next = random(SEED ^ 0xb17e5);
+    for (let i = 0; i < SCATTERED; i++) check(scatter(bytes, next), `${name}, scattered ${i}`, i % 8 === 0);
+  }, 60_000);
+}
+
+test("at least 100,000 inputs, and many got past the parser", () => {
+  console.log(`mutation: ${inputs} inputs, ${parsed} parsed, seed ${SEED}`);
+  expect(inputs).toBeGreaterThanOrEqual(100_000);
+  expect(parsed).toBeGreaterThan(10_000);
+});

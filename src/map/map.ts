@@ -14,9 +14,9 @@ export interface Codec {
   encode(value: unknown): Uint8Array;
 }
 
-/** By the object's BTF, or as bytes where the map has none. */
+/** By the object's BTF, or as bytes where the map has none, or is a whole data section. */
 export function codecOf(btf: Btf | undefined, typeId: number, size: number): Codec {
-  if (!btf || typeId === 0) return bytesCodec(size);
+  if (!btf || typeId === 0 || btf.type(typeId).kind === "datasec") return bytesCodec(size);
   return { size, decode: compileDecoder(btf, typeId), encode: compileEncoder(btf, typeId) };
 }
 

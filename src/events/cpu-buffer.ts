@@ -18,6 +18,9 @@ const LARGEST_RECORD = 0x10000;
 /** Where a record that wraps is put together; one for all, as records are read one at a time. */
 const joined = new Memory(new ArrayBuffer(LARGEST_RECORD));
 
+/** Told of records that the kernel had no room for. */
+export type OnLost = (cpu: number, count: number) => void;
+
 export class CpuBuffer implements Disposable {
   readonly cpu: number;
   readonly event: Fd;
@@ -36,8 +39,11 @@ export class CpuBuffer implements Disposable {
     this.#position = Atomics.load(this.#tail, 0);
   }
 
-  /** Samples in place, and how many records the kernel says it lost since; at most `limit` records, how many samples. */
-  consume(callback: RecordCallback, onLost: (cpu: number, count: number) => void, limit: number): number {
+  /**
+   * Samples in place, and how many records the kernel says it lost since, until `reader` is closed; at most `limit`
+   * samples. How many.
+   */
+  consume(callback: RecordCallback, onLost: OnLost, limit: number, reader: { readonly closed: boolean }): number {
     const data = this.#data;
     const size = data.u8.byteLength;
     const start = Number(BigInt.asIntN(32, this.#position));
@@ -45,7 +51,7 @@ export class CpuBuffer implements Disposable {
     let position = start;
     let count = 0;
     try {
-      while (position !== head && count < limit) {
+      while (position !== head && count < limit && !reader.closed) {
         const offset = position & (size - 1);
         const type = data.u32[offset >>> 2] as number;
         const length = (data.u32[(offset >>> 2) + 1] as number) >>> 16;

@@ -20,14 +20,14 @@ import { Fd } from "../sys/fd.ts";
 import { PAGE_SIZE } from "../sys/libc.ts";
 import { Mapping } from "../sys/mapping.ts";
 import { perfEventOpen } from "../sys/perf-event.ts";
-import { CpuBuffer } from "./cpu-buffer.ts";
+import { CpuBuffer, type OnLost } from "./cpu-buffer.ts";
 import { type RecordCallback, RecordReader } from "./record-reader.ts";
 
 export interface PerfBufferOptions {
   /** Bytes for each CPU, rounded up to a power of two of pages; 256 KiB where nothing is said. */
   readonly size?: number | undefined;
   /** Told where the kernel says it had no room: the CPU, and how many records since the last one. */
-  readonly onLost?: ((cpu: number, count: number) => void) | undefined;
+  readonly onLost?: OnLost | undefined;
 }
 
 const DEFAULT_SIZE = 256 * 1024;
@@ -47,7 +47,7 @@ export class PerfBuffer<T = unknown> extends RecordReader<T> {
   readonly size: number;
   readonly #epoll = new Epoll();
   readonly #buffers: CpuBuffer[] = [];
-  readonly #onLost: (cpu: number, count: number) => void;
+  readonly #onLost: OnLost;
   #next = 0;
 
   constructor(map: BpfPerfEventArray, decode: Decoder<T>, recordSize = 0, options: PerfBufferOptions = {}) {
@@ -58,7 +58,7 @@ export class PerfBuffer<T = unknown> extends RecordReader<T> {
     try {
       for (const cpu of onlineCpus()) this.#open(cpu, map);
     } catch (error) {
-      this.release();
+      this.unmap();
       throw error;
     }
   }
@@ -95,19 +95,18 @@ export class PerfBuffer<T = unknown> extends RecordReader<T> {
   }
 
   /** CPUs take turns in being first, so that a busy one does not starve the others. */
-  override consume(callback: RecordCallback, limit: number = Number.POSITIVE_INFINITY): number {
-    if (this.closed) return 0;
+  protected override drain(callback: RecordCallback, limit: number): number {
     const buffers = this.#buffers;
     let count = 0;
-    for (let i = 0; i < buffers.length && count < limit; i++) {
+    for (let i = 0; i < buffers.length && count < limit && !this.closed; i++) {
       const buffer = buffers[(this.#next + i) % buffers.length] as CpuBuffer;
-      count += buffer.consume(callback, this.#onLost, limit - count);
+      count += buffer.consume(callback, this.#onLost, limit - count, this);
     }
     this.#next++;
     return count;
   }
 
-  protected override release(): void {
+  protected override unmap(): void {
     for (const buffer of this.#buffers) buffer.close();
     this.#epoll.close();
   }

@@ -25,12 +25,18 @@ function startWorker(): Worker {
   );
 }
 
+/** Who waits for a descriptor, and for which events together. */
+interface Waiting {
+  readonly events: number;
+  readonly resolves: readonly (() => void)[];
+}
+
 /** The process's one waiting thread, started with the first wait and ended with the last registration. */
 class Poller {
   readonly #epoll = new Epoll();
   readonly #stop = new Fd(eventfd(0, O_CLOEXEC));
   readonly #worker = startWorker();
-  readonly #waiting = new Map<number, () => void>();
+  readonly #waiting = new Map<number, Waiting>();
 
   constructor() {
     this.#epoll.add(this.#stop.number, EPOLLIN, STOP);
@@ -41,9 +47,14 @@ class Poller {
     this.#worker.postMessage(start);
   }
 
-  /** Settles when the descriptor has one of `events` (EPOLLERR and EPOLLHUP always count), or by cancel(). */
-  wait(fd: number, events: number): Promise<void> {
+  /**
+   * Settles when the descriptor has one of `events` (EPOLLERR and EPOLLHUP always count), or by cancel(). All who wait
+   * for a descriptor wait for each other's events too.
+   */
+  wait(fd: number, wanted: number): Promise<void> {
     return new Promise((resolve, reject) => {
+      const others = this.#waiting.get(fd);
+      const events = wanted | (others?.events ?? 0);
       const armed = this.#epoll.add(fd, events | EPOLLONESHOT, fd);
       const result = armed === -EEXIST ? this.#epoll.modify(fd, events | EPOLLONESHOT, fd) : armed;
       if (result < 0) {
@@ -56,7 +67,7 @@ class Poller {
         );
         return;
       }
-      this.#waiting.set(fd, resolve);
+      this.#waiting.set(fd, { events, resolves: [...(others?.resolves ?? []), resolve] });
       this.#worker.ref();
     });
   }
@@ -68,10 +79,10 @@ class Poller {
   }
 
   #wake(fd: number): void {
-    const resolve = this.#waiting.get(fd);
+    const waiting = this.#waiting.get(fd);
     this.#waiting.delete(fd);
     if (this.#waiting.size === 0) this.#worker.unref();
-    resolve?.();
+    for (const resolve of waiting?.resolves ?? []) resolve();
   }
 
   /** Ends the thread; the descriptors it used are given back once it has ended. */

@@ -7,7 +7,8 @@ export const TURN = 4096;
 
 /** A stream of events from the kernel. */
 export abstract class EventReader<T> implements AsyncIterable<T>, Disposable {
-  readonly #poller = new PollerShare();
+  /** Had with the first wait: a reader that never waits needs no thread. */
+  #poller: PollerShare | undefined;
   #closed = false;
 
   /** What epoll is asked about. */
@@ -25,12 +26,14 @@ export abstract class EventReader<T> implements AsyncIterable<T>, Disposable {
 
   /** Settles when there is something to read (sometimes though there is not), or after wake() or close(). */
   async wait(): Promise<void> {
-    if (!this.#closed) await this.#poller.wait(this.waitFd);
+    if (this.#closed) return;
+    this.#poller ??= new PollerShare();
+    await this.#poller.wait(this.waitFd);
   }
 
   /** Ends a wait. */
   wake(): void {
-    this.#poller.cancel(this.waitFd);
+    this.#poller?.cancel(this.waitFd);
   }
 
   /** Every event from now on, until the reader is closed. */
@@ -47,7 +50,7 @@ export abstract class EventReader<T> implements AsyncIterable<T>, Disposable {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#poller.close();
+    this.#poller?.close();
     this.release();
   }
 

@@ -57,8 +57,7 @@ export class RingBuffer<T = unknown> extends RecordReader<T> {
     this.#position = Atomics.load(this.#consumerPosition, 0);
   }
 
-  override consume(callback: RecordCallback, limit: number = Number.POSITIVE_INFINITY): number {
-    if (this.closed) return 0;
+  protected override drain(callback: RecordCallback, limit: number): number {
     const data = this.#data;
     const words = data.i32;
     const mask = this.size - 1;
@@ -71,7 +70,7 @@ export class RingBuffer<T = unknown> extends RecordReader<T> {
     let published = start;
     let count = 0;
     try {
-      while (position !== producer && count < limit) {
+      while (position !== producer && count < limit && !this.closed) {
         const offset = position & mask;
         const header = words[offset >>> 2] as number;
         if (header < 0) break; // BPF_RINGBUF_BUSY_BIT is the sign: reserved and not yet submitted
@@ -106,7 +105,7 @@ export class RingBuffer<T = unknown> extends RecordReader<T> {
     Atomics.store(this.#consumerPosition, 0, this.#position);
   }
 
-  protected override release(): void {
+  protected override unmap(): void {
     this.#consumer.close();
     this.#producer.close();
   }

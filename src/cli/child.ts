@@ -24,8 +24,10 @@ export class Child {
       });
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      const status = code === "ENOENT" ? NOT_FOUND : NOT_EXECUTABLE;
-      throw new StatusError(`Cannot start ${command[0]}: ${code ?? error}`, status);
+      const cannot = `Cannot start ${command[0]}`;
+      throw code === "ENOENT"
+        ? new StatusError(`${cannot}: ${code}: no such program; give its path, or a name that is in PATH`, NOT_FOUND)
+        : new StatusError(`${cannot}: ${code ?? error}: it is no program for this user; chmod +x it`, NOT_EXECUTABLE);
     }
   }
 

@@ -5,7 +5,7 @@
 // while there is nothing to write.
 
 import { fstatSync, writeSync } from "node:fs";
-import { isHungUp, isWritable, PollerShare } from "../index.ts";
+import { BpfRuntimeError, isHungUp, isWritable, PollerShare } from "../index.ts";
 
 /** A pipe that is writable takes this much without blocking (pipe(7), PIPE_BUF). */
 const PIPE_CHUNK = 4096;
@@ -73,18 +73,34 @@ export class Output {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === "EAGAIN" || code === "EINTR") return 0;
-      if (code !== "EPIPE") throw error;
-      this.#break();
+      if (code === "EPIPE") this.#break();
+      else this.#fail(code);
       return 0;
     }
   }
 
   #break(): void {
     if (this.#broken) return;
+    this.#drop();
+    this.#onBroken();
+  }
+
+  /** What cannot be written now will not be later: the rest is dropped, and the failure said once. */
+  #fail(errno = "an unknown error"): never {
+    this.#drop();
+    throw new BpfRuntimeError(`Cannot write to standard output: write() gave ${errno}`, {
+      call: "write()",
+      errno,
+      subject: "standard output",
+      likely: errno === "ENOSPC" ? "the file system is full" : "what standard output leads to takes nothing",
+      action: "send it elsewhere",
+    });
+  }
+
+  #drop(): void {
     this.#broken = true;
     this.#lines = [];
     this.#bytes = new Uint8Array(0);
-    this.#onBroken();
   }
 
   /** False where the descriptor cannot be waited for: a regular file, which is always writable. */

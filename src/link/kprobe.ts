@@ -25,7 +25,9 @@ function pmuNumber(file: string, pattern: RegExp): number | undefined {
 function attach(program: BpfProgram, hook: string, target: string, isReturn: boolean) {
   const type = pmuNumber("type", /^(\d+)/);
   if (type === undefined) {
-    throw new UnsupportedError(`Cannot attach program ${program.name} to ${hook} ${target}: no kprobe PMU in sysfs`, {
+    const call = `open(${PMU}/type)`;
+    throw new UnsupportedError(`Cannot attach program ${program.name} to ${hook} ${target}: ${call} gave ENOENT`, {
+      call,
       errno: "ENOENT",
       subject: `program ${program.name}`,
       likely: "the kernel was built without CONFIG_KPROBE_EVENTS, or has no kprobe PMU (4.17)",

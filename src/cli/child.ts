@@ -11,6 +11,7 @@ const PATIENCE_MS = 100;
 export class Child {
   readonly #process: Bun.Subprocess;
   #ended = false;
+  #terminated: Promise<void> | undefined;
 
   /** Shares our standard streams. `onEnd` gets its status: 128 and the signal's number where a signal ended it. */
   constructor(command: readonly string[], onEnd: (status: number) => void) {
@@ -31,8 +32,13 @@ export class Child {
     }
   }
 
-  /** SIGTERM, if it still runs, and a moment to end. */
-  async terminate(): Promise<void> {
+  /** SIGTERM, if it still runs, and a moment to end; once, however often it is called. */
+  terminate(): Promise<void> {
+    this.#terminated ??= this.#terminate();
+    return this.#terminated;
+  }
+
+  async #terminate(): Promise<void> {
     if (this.#ended) return;
     this.#process.kill("SIGTERM");
     await Promise.race([this.#process.exited, Bun.sleep(PATIENCE_MS)]);

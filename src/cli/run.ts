@@ -30,13 +30,16 @@ export async function run(options: Options, report: Report, output: Output, endi
   const timer = options.duration && setTimeout(() => endings.end({ status: 0 }), options.duration);
   const child =
     options.command.length > 0 ? new Child(options.command, (status) => endings.end({ status })) : undefined;
-  await readUntilEnd(source, options, report, output, endings);
-  clearTimeout(timer || undefined);
-  const terminated = child?.terminate();
-  report.summary(await settle(started.watched, source, report, output));
-  await output.flush();
-  await terminated;
-  return endings.ending?.status ?? 0;
+  try {
+    await readUntilEnd(source, options, report, output, endings);
+    void child?.terminate();
+    report.summary(await settle(started.watched, source, report, output));
+    await output.flush();
+    return endings.ending?.status ?? 0;
+  } finally {
+    clearTimeout(timer || undefined);
+    await child?.terminate(); // also where this run failed: nobody else would end it
+  }
 }
 
 /** The object attached, and what reads it, opened before the first event can come. */
@@ -96,9 +99,12 @@ async function settle(watched: WatchedSyscall, source: Source, report: Report, o
     accounts = readAccounts(watched.object);
     report.turn();
     while (source.read(TURN) > 0) await output.flush();
-    if (source.received() + accounts.lost === accounts.produced) break;
+    if (source.received() + accounts.lost + (source.dropped?.() ?? 0) >= accounts.produced) break;
     await Bun.sleep(1);
   }
   source.finish?.();
-  return { ...accounts, events: source.received(), missed: misses };
+  const events = source.received();
+  // What the kernel says it dropped may be others': of ours, no more than is missing.
+  const dropped = Math.min(source.dropped?.() ?? 0, Math.max(0, accounts.produced - accounts.lost - events));
+  return { produced: accounts.produced, lost: accounts.lost + dropped, events, missed: misses };
 }

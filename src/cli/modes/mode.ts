@@ -13,6 +13,8 @@ export interface Source extends Disposable {
   wake(): void;
   /** How many of the program's events have reached user space. */
   received(): number;
+  /** How many the kernel says it dropped after the program had handed them over; it may count those of others too. */
+  dropped?(): number;
   /** Called once, when nothing more will come. */
   finish?(): void;
 }

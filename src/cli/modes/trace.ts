@@ -19,14 +19,19 @@ export const trace: Mode = {
   open(_object, _options, report) {
     const pipe = new TracePipe();
     let received = 0;
+    let dropped = 0;
     const show = (line: string) => {
-      const lost = LOST.exec(line);
-      if (lost) report.lost(Number(lost[1]), Number(lost[2]));
+      const [, cpu = "0", count] = LOST.exec(line) ?? [];
+      if (count !== undefined) {
+        dropped += Number(count);
+        report.lost(Number(cpu), Number(count));
+        return;
+      }
       const fields = OURS.exec(line)?.groups;
       if (!fields) return; // another program's, or the empty one that the newline of our text makes
       received++;
-      const { command, pid, cpu, message } = fields;
-      report.event({ pid: Number(pid), cpu: Number(cpu), command, message, line }, () => escapeLine(line));
+      const { command, pid, message } = fields;
+      report.event({ pid: Number(pid), cpu: Number(fields.cpu), command, message, line }, () => escapeLine(line));
     };
     while (pipe.read(() => {}) > 0); // what was there before us
     return {
@@ -38,6 +43,7 @@ export const trace: Mode = {
       wait: () => pipe.wait(),
       wake: () => pipe.wake(),
       received: () => received,
+      dropped: () => dropped,
       [Symbol.dispose]: () => pipe.close(),
     };
   },

@@ -73,8 +73,16 @@ function cleanEnvironment(): Record<string, string | undefined> {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(BUN|NODE|JSC)_/.test(name)));
 }
 
+/** What an interrupted build left: ours, and what bun build had begun in its working directory. */
+function removeLeftovers(): void {
+  for (const name of readdirSync(join(ROOT, "build")))
+    if (/^hello-ebpf\.\d+$/.test(name)) rmSync(join(ROOT, "build", name));
+  for (const name of readdirSync(ROOT)) if (name.endsWith(".bun-build")) rmSync(join(ROOT, name));
+}
+
 async function build(): Promise<void> {
   await buildBpf(false);
+  removeLeftovers();
   const temporary = join(ROOT, `build/hello-ebpf.${process.pid}`);
   try {
     run([process.execPath, ...compileArguments([MAIN, WORKER], temporary, template())]);

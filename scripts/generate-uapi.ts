@@ -175,7 +175,7 @@ function leaves(record: Node, prefix = ""): Field[] {
 function bitFields(record: string, preamble: string): Map<string, [number, number]> {
   const dump = clang(
     [...X86_64, "-fsyntax-only", "-Xclang", "-fdump-record-layouts"],
-    `${preamble}${record} layout_probe;\n`,
+    `${preamble}int probe = sizeof(${record});\n`,
   );
   const block =
     dump.split("*** Dumping AST Record Layout").find((b) => b.trimStart().startsWith(`0 | ${record}\n`)) ?? "";

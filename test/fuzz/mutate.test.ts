@@ -13,7 +13,7 @@ const SEED = Number(process.env.FUZZ_SEED ?? 0x5eed);
 /** Changes tried of each field. */
 const ROUNDS = Number(process.env.FUZZ_ROUNDS ?? 1);
 const SCATTERED = 1500 * ROUNDS;
-/** No input of a few ten KiB may take longer, in ms. */
+/** No input of a few ten KiB may take more of the processor, in ms: the clock on the wall is others' too. */
 const LONGEST = 2000;
 
 const built = (name: string) => new Uint8Array(readFileSync(join(import.meta.dir, `../../build/bpf/${name}.bpf.o`)));
@@ -25,13 +25,14 @@ let parsed = 0;
 
 /** Runs one input; a failure says how to make it again. */
 function check(mutant: Uint8Array, origin: string, decoders: boolean): void {
-  const start = performance.now();
+  const start = process.cpuUsage();
   try {
     if (runAll(mutant, decoders) === "parsed") parsed++;
   } catch (error) {
     throw new Error(`FUZZ_SEED=${SEED}: ${origin}: ${error instanceof Error ? error.stack : error}`);
   }
-  const took = performance.now() - start;
+  const { user, system } = process.cpuUsage(start);
+  const took = (user + system) / 1000;
   if (took > LONGEST) throw new Error(`FUZZ_SEED=${SEED}: ${origin}: took ${took} ms`);
   inputs++;
 }
@@ -64,13 +65,13 @@ for (const [name, read] of [
   ...OBJECTS.map((name) => [name, () => built(name)] as const),
   ...FIXTURES.map((name) => [name, () => fixture(name)] as const),
 ]) {
-  test(`${name}, every field changed`, () => changeEveryField(name, read()), 60_000);
+  test(`${name}, every field changed`, () => changeEveryField(name, read()), 300_000);
 
   test(`${name}, bytes changed anywhere`, () => {
     const bytes = read();
     const next = random(SEED ^ 0xb17e5);
     for (let i = 0; i < SCATTERED; i++) check(scatter(bytes, next), `${name}, scattered ${i}`, i % 8 === 0);
-  }, 60_000);
+  }, 300_000);
 }
 
 test("at least 100,000 inputs, and many got past the parser", () => {

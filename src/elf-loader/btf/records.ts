@@ -107,23 +107,14 @@ function readInt(r: RecordView): BtfType {
   };
 }
 
+/** Before kernel 6.0 no flag said that values are signed: negative ones of such BTF read as large ones, in libbpf too. */
 function readEnum(r: RecordView): BtfType {
   const values = entries(r, 2, (at) => ({
     name: r.string(word(r, at)),
     value: r.flag ? word(r, at + 1) : word(r, at + 1) >>> 0,
   }));
-  // Without kind_flag (before kernel 6.0) nothing says whether it is signed: a value with the top bit set is negative.
-  const signed = r.flag || values.some(({ value }) => value > 0x7fff_ffff);
-  return {
-    kind: "enum",
-    name: r.name,
-    size: r.sizeOrType >>> 0,
-    signed,
-    values: signed ? values.map(asSigned) : values,
-  };
+  return { kind: "enum", name: r.name, size: r.sizeOrType >>> 0, signed: r.flag, values };
 }
-
-const asSigned = ({ name, value }: { name: string; value: number }) => ({ name, value: value | 0 });
 
 function readEnum64(r: RecordView): BtfType {
   const values = entries(r, 3, (at) => {

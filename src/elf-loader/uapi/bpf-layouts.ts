@@ -280,6 +280,10 @@ export const bpf_insn: Layout = {
     off: [2, 2],
     imm: [4, 4],
   },
+  bits: {
+    dst_reg: [8, 4],
+    src_reg: [12, 4],
+  },
 };
 
 export const bpf_prog_info: Layout = {
@@ -323,6 +327,9 @@ export const bpf_prog_info: Layout = {
     verified_insns: [216, 4],
     attach_btf_obj_id: [220, 4],
     attach_btf_id: [224, 4],
+  },
+  bits: {
+    gpl_compatible: [672, 1],
   },
 };
 

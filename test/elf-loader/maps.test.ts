@@ -1,0 +1,119 @@
+// Maps of an object: definitions by BTF, data sections, and the names the kernel gets.
+import { describe, expect, test } from "bun:test";
+import { kernelMapName, ObjectError, parseObject } from "elf-loader";
+import {
+  BPF_F_MMAPABLE,
+  BPF_F_NO_PREALLOC,
+  BPF_F_NUMA_NODE,
+  BPF_F_RDONLY_PROG,
+  BPF_MAP_TYPE_ARRAY,
+  BPF_MAP_TYPE_BLOOM_FILTER,
+  BPF_MAP_TYPE_HASH,
+  BPF_MAP_TYPE_HASH_OF_MAPS,
+  BPF_MAP_TYPE_LRU_HASH,
+  BPF_MAP_TYPE_RINGBUF,
+} from "elf-loader/uapi";
+import { fixture } from "./compile.ts";
+
+for (const target of ["bpf", "bpfeb"] as const) {
+  describe(`definitions, ${target}`, () => {
+    const { maps, btf } = parseObject(fixture("maps", { target }));
+
+    test("key and value by type", () => {
+      expect(maps.get("by_type")).toMatchObject({
+        type: BPF_MAP_TYPE_HASH,
+        keySize: 16,
+        valueSize: 24,
+        maxEntries: 100,
+        flags: BPF_F_NO_PREALLOC,
+        pinning: "by-name",
+        frozen: false,
+      });
+      expect(btf?.type(maps.get("by_type")?.keyTypeId ?? 0)).toMatchObject({ kind: "struct", name: "key" });
+      expect(btf?.type(maps.get("by_type")?.valueTypeId ?? 0)).toMatchObject({ kind: "array", length: 3 });
+    });
+
+    test("key and value by size, NUMA node", () => {
+      expect(maps.get("by_size")).toMatchObject({
+        ...{ type: BPF_MAP_TYPE_LRU_HASH, keySize: 12, valueSize: 20, keyTypeId: 0, valueTypeId: 0 },
+        ...{ flags: BPF_F_NUMA_NODE, numaNode: 0, pinning: "none" },
+      });
+    });
+
+    test("map_extra", () => {
+      expect(maps.get("with_extra")).toMatchObject({ type: BPF_MAP_TYPE_BLOOM_FILTER, keySize: 0, mapExtra: 3n });
+    });
+
+    test("a map of maps has a template", () => {
+      const outer = maps.get("outer");
+      expect(outer).toMatchObject({ type: BPF_MAP_TYPE_HASH_OF_MAPS, keySize: 4, valueSize: 4 });
+      expect(outer?.innerMap).toMatchObject({
+        name: "outer.inner",
+        type: BPF_MAP_TYPE_HASH,
+        maxEntries: 5,
+        valueSize: 16,
+      });
+    });
+
+    test("a ring buffer", () => {
+      expect(maps.get("a_name_that_is_too_long")).toMatchObject({ type: BPF_MAP_TYPE_RINGBUF, maxEntries: 4096 });
+    });
+  });
+}
+
+test("data sections are maps of one entry", () => {
+  const { maps } = parseObject(fixture("globals"));
+  expect([...maps.keys()].sort()).toEqual([
+    ".bss",
+    ".bss.custom",
+    ".data",
+    ".data.custom",
+    ".rodata",
+    ".rodata.custom",
+  ]);
+  for (const [name, map] of maps) {
+    const readOnly = name.startsWith(".rodata");
+    expect(map).toMatchObject({ type: BPF_MAP_TYPE_ARRAY, keySize: 4, maxEntries: 1, frozen: readOnly, section: name });
+    expect(map.flags).toBe(BPF_F_MMAPABLE | (readOnly ? BPF_F_RDONLY_PROG : 0));
+    expect(map.contents?.length).toBe(map.valueSize);
+    expect(map.valueTypeId).toBeGreaterThan(0);
+  }
+  expect(maps.get(".bss")?.contents).toEqual(new Uint8Array(56));
+});
+
+test("a section of static variables only is not mapped", () => {
+  expect(parseObject(fixture("calls")).maps.get(".bss")?.flags).toBe(0);
+});
+
+test("names in the kernel are libbpf's", () => {
+  const spec = parseObject(fixture("globals"), "a-long-object-name.bpf.o");
+  expect(spec.name).toBe("a-long-object-name");
+  const names = [...spec.maps].map(([name, map]) => [name, kernelMapName(spec, map)]);
+  expect(Object.fromEntries(names)).toEqual({
+    ".rodata": "a_long_o.rodata",
+    ".data": "a_long_o.data",
+    ".bss": "a_long_o.bss",
+    ".data.custom": ".data.custom",
+    ".rodata.custom": ".rodata.custom",
+    ".bss.custom": ".bss.custom",
+  });
+  const long = parseObject(fixture("maps")).maps.get("a_name_that_is_too_long")!;
+  expect(kernelMapName(spec, long)).toBe("a_name_that_is_");
+});
+
+test("license and version", () => {
+  const spec = parseObject(fixture("globals"));
+  expect(spec.license).toBe("Dual MIT/GPL");
+  expect(spec.kernelVersion).toBe(0x60100);
+  expect(parseObject(fixture("sections")).license).toBe("");
+});
+
+test("maps without BTF are refused by name of the section", () => {
+  try {
+    parseObject(fixture("maps", { debug: false }));
+    throw new Error("parsed");
+  } catch (error) {
+    expect(error).toBeInstanceOf(ObjectError);
+    expect(error).toMatchObject({ class: "object", section: ".maps", subject: ".maps+0x0" });
+  }
+});

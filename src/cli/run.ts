@@ -33,7 +33,9 @@ export async function run(options: Options, report: Report, output: Output, endi
   try {
     await readUntilEnd(source, options, report, output, endings);
     void child?.terminate();
-    report.summary(await settle(started.watched, source, report, output));
+    const totals = await settle(started.watched, source, report, output);
+    await output.flush(); // on a terminal the last events stand before their sum
+    report.summary(totals);
     await output.flush();
     return endings.ending?.status ?? 0;
   } finally {

@@ -32,7 +32,7 @@ function shape(line: string): string {
 }
 
 async function run(command: string): Promise<{ stdout: string; status: number }> {
-  const child = Bun.spawn(["sh", "-c", command], { cwd: ROOT, stdout: "pipe", stderr: "inherit" });
+  const child = Bun.spawn(["sh", "-c", command], { cwd: ROOT, stdout: "pipe", stderr: "inherit", timeout: 100_000 });
   return { stdout: await new Response(child.stdout).text(), status: await child.exited };
 }
 

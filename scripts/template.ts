@@ -34,16 +34,44 @@ const PROSE = new Set([..." .\"'`$(<"].map((character) => character.charCodeAt(0
 
 /**
  * The engine's options have no name in the file: JSCInitialize compares each variable's first eight bytes with
- * BUN_JSC_ one by one, each followed by a short jump to the next variable (x86-64: cmpb $'B',(r14); jne). Making the
- * first jump unconditional leaves it no variable to read.
+ * BUN_JSC_ one by one, and after each jumps to the next variable if it differs. Making the first jump unconditional
+ * leaves it no variable to read. By e_machine (elf.h): what the comparisons look like, in latin1, from the first jump
+ * on, and how that jump is changed.
  */
-const ENGINE_OPTIONS = new RegExp(
-  "(?<=A\x80>B)u.".concat(
-    ...[..."UN_JSC_"].map((letter, index) => `A\x80~${String.fromCharCode(index + 1)}${letter}u.`),
-  ),
-  "gs",
-);
-const JMP_SHORT = 0xeb;
+interface EngineOptions {
+  readonly pattern: RegExp;
+  /** The new first byte of the jump, from the old one. */
+  jump(first: number): number;
+}
+
+const latin1 = (...codes: number[]) => codes.map((code) => `\\x${code.toString(16).padStart(2, "0")}`).join("");
+
+/** cmp wN, #letter: 0x7100001f, the letter from bit 10 and the register from bit 5. */
+function compareArm(letter: string): string {
+  const code = 0x7100001f + (letter.charCodeAt(0) << 10);
+  const [second, third] = [(code >> 8) & 0xff, (code >> 16) & 0xff];
+  return `[${latin1(0x1f, 0x3f, 0x5f, 0x7f, 0x9f, 0xbf, 0xdf, 0xff)}][${latin1(second, second + 1, second + 2, second + 3)}]${latin1(third, 0x71)}`;
+}
+
+const [FIRST, ...OTHERS] = [..."BUN_JSC_"] as [string, ...string[]];
+const ENGINE_OPTIONS: Record<number, EngineOptions> = {
+  // EM_X86_64: cmpb $'B', (r14); jne short; cmpb $'U', 1(r14); jne short … A jne (0x75) becomes a jmp (0xeb).
+  62: {
+    pattern: new RegExp(
+      `(?<=A\x80>${FIRST})u.${OTHERS.map((letter, index) => `A\x80~${latin1(index + 1)}${letter}u.`).join("")}`,
+      "gs",
+    ),
+    jump: () => 0xeb,
+  },
+  // EM_AARCH64: cmp wN, #'B'; b.ne; ldrb wN, [xM, #1]; cmp wN, #'U'; b.ne … The condition, ne (1), becomes always (14).
+  183: {
+    pattern: new RegExp(
+      `(?<=${compareArm(FIRST)})...T${OTHERS.map((letter) => `...9${compareArm(letter)}...T`).join("")}`,
+      "gs",
+    ),
+    jump: (first) => (first & 0xf0) | 14,
+  },
+};
 
 /** The offsets in a file of the section with a name, from its ELF64 section headers. Throws when there is none. */
 function section(bytes: Buffer, wanted: string): { start: number; end: number } {
@@ -77,20 +105,24 @@ function blankNames(data: Buffer): void {
   for (const name of others) blank(data, `${name}\0`);
 }
 
-function closeEngineOptions(text: Buffer): void {
-  const jumps = [...text.toString("latin1").matchAll(ENGINE_OPTIONS)];
-  if (jumps.length !== 1) throw new Error(`Cannot harden Bun: ${jumps.length} places read BUN_JSC_*, expected 1`);
-  text[jumps[0]?.index ?? 0] = JMP_SHORT;
+function closeEngineOptions(text: Buffer, machine: number): void {
+  const known = ENGINE_OPTIONS[machine];
+  if (!known) throw new Error(`Cannot harden Bun: e_machine is ${machine}, known are ${Object.keys(ENGINE_OPTIONS)}`);
+  const found = [...text.toString("latin1").matchAll(known.pattern)];
+  const at = found[0]?.index;
+  if (found.length !== 1 || at === undefined)
+    throw new Error(`Cannot harden Bun: ${found.length} places read BUN_JSC_*, expected 1`);
+  text[at] = known.jump(text[at] ?? 0);
 }
 
 /**
- * A copy of a Bun executable (ELF64, x86-64) that obeys none of the variables above.
+ * A copy of a Bun executable (ELF64, x86-64 or arm64) that obeys none of the variables above.
  * Throws an Error when this is not the Bun it was written for.
  */
 export function harden(bun: Uint8Array): Uint8Array {
   const bytes = Buffer.from(bun);
   const [data, text] = [section(bytes, ".rodata"), section(bytes, ".text")];
   blankNames(bytes.subarray(data.start, data.end));
-  closeEngineOptions(bytes.subarray(text.start, text.end));
+  closeEngineOptions(bytes.subarray(text.start, text.end), bytes.readUInt16LE(18));
   return bytes;
 }

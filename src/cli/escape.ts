@@ -24,12 +24,14 @@ export function escapeText(text: string): string {
   return escapeWith(text, DANGEROUS_ALL);
 }
 
-/** For a terminal, a line that the kernel wrote: tabs and backslashes stay as they are. */
+/** For a terminal, a line that the kernel wrote about a process: backslashes stay as they are. */
 export function escapeLine(line: string): string {
-  return line
-    .split("\t")
-    .map((part) => escapeWith(part, DANGEROUS_BUT_BACKSLASH))
-    .join("\t");
+  return escapeWith(line, DANGEROUS_BUT_BACKSLASH);
+}
+
+/** For a terminal, a message or a line of the verifier's log: tabs stay as well. */
+export function escapeMessage(line: string): string {
+  return line.split("\t").map(escapeLine).join("\t");
 }
 
 /** Surrogate pairs are one character and stay; a lone surrogate is a byte that was not UTF-8. */

@@ -2,6 +2,7 @@
 
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { SYSCALL_HOOKS, type SyscallHook, syscallNames, syscallNumber } from "../index.ts";
+import { closeNames } from "./close-names.ts";
 import { UsageError } from "./exit-status.ts";
 import { MODES } from "./modes/index.ts";
 import type { Mode } from "./modes/mode.ts";
@@ -52,7 +53,7 @@ function parseComm(text: string): string {
 
 function parseSyscall(text: string): string {
   if (syscallNumber(text) !== undefined) return text;
-  const close = [...syscallNames()].filter((name) => name.includes(text) || text.includes(name)).slice(0, 5);
+  const close = closeNames(text, syscallNames());
   const hint = close.length > 0 ? ` (close: ${close.join(", ")})` : "";
   throw new UsageError(`No system call of this machine is called ${JSON.stringify(text)}${hint}`);
 }

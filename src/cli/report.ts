@@ -4,7 +4,7 @@
 import { writeSync } from "node:fs";
 import { BpfError, type WatchedSyscall } from "../index.ts";
 import { timestamp } from "./clock.ts";
-import { escapeLine } from "./escape.ts";
+import { escapeMessage } from "./escape.ts";
 import { jsonLine } from "./json.ts";
 import type { Output } from "./output.ts";
 
@@ -22,7 +22,7 @@ export interface Totals {
 /** One line on standard error; whoever does not read it does not stop us. */
 export function sayOnStderr(text: string): void {
   try {
-    writeSync(2, `${escapeLine(text)}\n`);
+    writeSync(2, `${escapeMessage(text)}\n`);
   } catch {
     // Closed or full: there is nowhere left to say it.
   }

@@ -1,0 +1,31 @@
+// Which names somebody may have meant who wrote another: those that a few slips of the finger lead to.
+
+const MOST = 5;
+
+/** Letters put in, left out, changed, or swapped with their neighbour (optimal string alignment). */
+function distance(a: string, b: string): number {
+  let before: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const changed = (last[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      const swapped = a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1] ? (before[j - 2] ?? changed) + 1 : changed;
+      row.push(Math.min(changed, swapped, (last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1));
+    }
+    [before, last] = [last, row];
+  }
+  return last[b.length] ?? 0;
+}
+
+/** The closest first, five at most: those within a third of the name's length, or that hold it, or a part of it. */
+export function closeNames(name: string, candidates: Iterable<string>): string[] {
+  const close: { candidate: string; slips: number }[] = [];
+  for (const candidate of candidates) {
+    const slips = distance(name, candidate);
+    const shares = name.length > 2 && candidate.length > 2 && (candidate.includes(name) || name.includes(candidate));
+    if (slips <= Math.max(1, name.length / 3) || shares) close.push({ candidate, slips });
+  }
+  close.sort((a, b) => a.slips - b.slips);
+  return close.slice(0, MOST).map(({ candidate }) => candidate);
+}

@@ -1,0 +1,142 @@
+// Losses add up: produced = events + lost, exactly, also with a buffer far too small for the load.
+
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import {
+  type Ended,
+  GUEST,
+  Hello,
+  NamedProgram,
+  processes,
+  recordsOf,
+  SLOWNESS,
+  scratch,
+  summaryOf,
+  workingHooks,
+  writes,
+} from "./support.ts";
+
+setDefaultTimeout(20_000 + SLOWNESS * 8_000);
+const folder = scratch();
+const JSONL = ["--output", "jsonl"];
+const EACH = GUEST ? 10_000 : 60_000;
+const WRITERS = 3;
+
+/** A run while so many programs write as fast as they can, each a known number of times. */
+async function storm(args: readonly string[], pause = false): Promise<Ended> {
+  const dd = new NamedProgram(folder, "dd");
+  const run = await new Hello([...args, "--syscall", "write", "--comm", dd.name, ...JSONL]).attached();
+  if (pause) run.kill("SIGSTOP"); // nobody reads: the buffer must overflow
+  const writers = Array.from({ length: WRITERS }, () => dd.run(writes(EACH)));
+  expect(await Promise.all(writers)).toEqual(writers.map(() => 0));
+  if (pause) run.kill("SIGCONT");
+  return await run.stop();
+}
+
+/** A line for each event, and accounts that agree with the lines, with the text and with what really happened. */
+function expectAccounts({ status, stdout, stderr }: Ended, produced: number) {
+  expect(status).toBe(0);
+  const summary = summaryOf(stdout);
+  expect(summary.produced).toBe(produced);
+  expect(summary.events + summary.lost).toBe(produced);
+  expect(recordsOf(stdout).filter(({ type }) => type === "event")).toHaveLength(summary.events);
+  expect(stderr).toEndWith(`${summary.events} events, ${summary.lost} lost\n`);
+  expect(stderr).not.toContain("accounts differ");
+  return summary;
+}
+
+for (const hook of workingHooks())
+  for (const mode of ["ring", "perf"])
+    test(`${mode} by ${hook}: a buffer of one page under a storm`, async () => {
+      const run = await storm(["--mode", mode, "--attach", hook, "--buffer-size", "4096"]);
+      const { events, lost } = expectAccounts(run, WRITERS * EACH);
+      expect(events).toBeGreaterThan(0);
+      expect(lost).toBeGreaterThan(0);
+    });
+
+for (const mode of ["ring", "perf"]) {
+  test(`${mode}: nobody reads at all while it overflows`, async () => {
+    const run = await storm(["--mode", mode, "--buffer-size", "4096"], true);
+    const { events, lost } = expectAccounts(run, WRITERS * EACH);
+    expect(events).toBeGreaterThanOrEqual(4096 / 56 / 2);
+    expect(lost).toBeGreaterThan(events);
+  });
+
+  test(`${mode}: nothing is lost where there is room for all`, async () => {
+    const run = await storm(["--mode", mode, "--buffer-size", "32M"], true);
+    expect(expectAccounts(run, WRITERS * EACH)).toEqual({
+      produced: WRITERS * EACH,
+      events: WRITERS * EACH,
+      lost: 0,
+    });
+  });
+}
+
+test("perf says each loss that the kernel told of, with the CPU", async () => {
+  const { stdout, stderr } = await storm(["--mode", "perf", "--buffer-size", "4096"]);
+  const records = recordsOf(stdout).filter(({ type }) => type === "lost");
+  expect(records.length).toBeGreaterThan(0);
+  for (const { cpu, count } of records) {
+    expect(cpu).toBeNumber();
+    expect(Number(count)).toBeGreaterThan(0);
+  }
+  // The kernel tells of a loss with the next record that fits: what came after the last one, it does not.
+  const told = records.reduce((sum, { count }) => sum + Number(count), 0);
+  expect(told).toBeLessThanOrEqual(summaryOf(stdout).lost);
+  expect(stderr).toMatch(/^hello-ebpf: lost \d+ events on CPU \d+/m);
+});
+
+test("map counts every one of a storm", async () => {
+  const dd = new NamedProgram(folder, "dd");
+  const args = ["--mode", "map", "--interval", "0.1", "--syscall", "write", "--comm", dd.name, ...JSONL];
+  const run = await new Hello(args).attached();
+  await Promise.all(Array.from({ length: WRITERS }, () => dd.run(writes(EACH))));
+  const { stdout } = await run.stop();
+  expect(summaryOf(stdout)).toEqual({ produced: WRITERS * EACH, events: WRITERS * EACH, lost: 0 });
+  const maps = recordsOf(stdout).filter(({ type }) => type === "map");
+  expect(maps.at(-1)?.entries).toEqual([{ key: 0, value: WRITERS * EACH }]);
+});
+
+describe("trace", () => {
+  test("adds up where the kernel's own buffer overflowed", async () => {
+    const dd = new NamedProgram(folder, "dd");
+    const run = await new Hello(["--mode", "trace", "--syscall", "write", "--comm", dd.name, ...JSONL]).attached();
+    run.kill("SIGSTOP");
+    await Promise.all(Array.from({ length: WRITERS }, () => dd.run(writes(60_000))));
+    run.kill("SIGCONT");
+    const { status, stdout } = await run.stop();
+    const { produced, events, lost } = summaryOf(stdout);
+    expect(status).toBe(0);
+    expect(produced).toBe(WRITERS * 60_000);
+    expect(lost).toBeGreaterThan(0);
+    expect(events + lost).toBe(produced);
+  });
+});
+
+describe("a count under a storm", () => {
+  for (const mode of ["ring", "perf"])
+    test(`${mode}: what was lost does not count, and exactly so many arrive`, async () => {
+      const dd = new NamedProgram(folder, "dd");
+      const count = 20_000;
+      const args = ["--mode", mode, "--buffer-size", "4096", "--syscall", "write", "--comm", dd.name];
+      const run = await new Hello([...args, "--count", `${count}`, ...JSONL]).attached();
+      const writers = [1, 2].map(() => dd.start(writes(100_000_000)));
+      const { status, stdout } = await run.ended();
+      for (const writer of writers) writer.kill("SIGKILL");
+      const { produced, events, lost } = summaryOf(stdout);
+      expect(status).toBe(0);
+      expect(events).toBe(count);
+      expect(events + lost).toBe(produced);
+      expect(recordsOf(stdout).filter(({ type }) => type === "event")).toHaveLength(count);
+    });
+});
+
+test("many processes at once, each seen once", async () => {
+  const shell = new NamedProgram(folder, "sh");
+  const run = await new Hello(["--mode", "ring", "--comm", shell.name, ...JSONL]).attached();
+  const shells = GUEST ? 4 : 16;
+  await Promise.all(Array.from({ length: shells }, () => shell.run(["-c", processes(50)])));
+  const { stdout } = await run.stop();
+  expect(summaryOf(stdout)).toEqual({ produced: shells * 50, events: shells * 50, lost: 0 });
+  const pids = recordsOf(stdout).flatMap(({ type, pid }) => (type === "event" ? [pid] : []));
+  expect(new Set(pids).size).toBe(shells * 50);
+});

@@ -1,0 +1,422 @@
+// The options on a live kernel: what is watched, what is left out, when a run ends, how it is printed.
+
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import {
+  EXECUTABLE,
+  GUEST,
+  Hello,
+  type HookName,
+  hello,
+  linesOf,
+  NamedProgram,
+  processes,
+  recordsOf,
+  SLOWNESS,
+  scratch,
+  summaryOf,
+  workingHooks,
+  writes,
+} from "./support.ts";
+
+setDefaultTimeout(20_000 + SLOWNESS * 6_000);
+const folder = scratch();
+const JSONL = ["--output", "jsonl"];
+const NOBODY = 65534;
+
+describe("--syscall", () => {
+  for (const hook of workingHooks())
+    test(`another system call by ${hook}, each one counted`, async () => {
+      const dd = new NamedProgram(folder, "dd");
+      const args = ["--mode", "ring", "--attach", hook, "--syscall", "write", "--comm", dd.name, "--buffer-size", "1M"];
+      const run = await new Hello([...args, ...JSONL]).attached();
+      expect(await dd.run(writes(3000))).toBe(0);
+      expect(summaryOf((await run.stop()).stdout)).toEqual({ produced: 3000, events: 3000, lost: 0 });
+    });
+
+  const entries: Record<HookName, string> = {
+    kprobe: "__x64_sys_newuname",
+    fentry: "__x64_sys_newuname",
+    tracepoint: "syscalls/sys_enter_newuname",
+    raw_tracepoint: "sys_enter",
+  };
+  for (const hook of workingHooks())
+    test(`uname by ${hook}, whose entry in the kernel has another name`, async () => {
+      const shell = new NamedProgram(folder, "sh");
+      const run = await new Hello(["--mode", "ring", "--attach", hook, "--syscall", "uname", ...JSONL]).attached();
+      const child = Bun.spawn([shell.path, "-c", "uname -s >/dev/null; :"], { argv0: "sh" });
+      await child.exited;
+      const { stdout } = await run.stop();
+      const records = recordsOf(stdout);
+      expect(records[0]).toMatchObject({ hook, target: entries[hook] });
+      expect(records.filter(({ type, command }) => type === "event" && command === "uname").length).toBe(1);
+    });
+
+  test("raw_tracepoint tells a 32-bit task's call from ours of the same number", async () => {
+    const program = `${folder}/compat32`;
+    await Bun.write(program, compat32(100));
+    Bun.spawnSync(["chmod", "755", program]);
+    const { exitCode } = Bun.spawnSync([program]);
+    if (exitCode !== 0) return console.log("skipped: this kernel runs no 32-bit programs");
+    const args = ["--mode", "ring", "--attach", "raw_tracepoint", "--comm", "compat32", ...JSONL];
+    // 11 is munmap to a 64-bit task, execve to a 32-bit one.
+    const run = await new Hello([...args, "--syscall", "munmap"]).attached();
+    Bun.spawnSync([program]);
+    expect(summaryOf((await run.stop()).stdout).produced).toBe(0);
+  });
+});
+
+/** An ELF32 program that makes the 32-bit system call 11 (with what gives EFAULT) so many times, then exit(0). */
+function compat32(times: number): Uint8Array {
+  const address = 0x08048000;
+  const code = [
+    ...[0xbe, times, 0, 0, 0], // mov esi, times
+    ...[0xb8, 11, 0, 0, 0], // again: mov eax, 11
+    ...[0x31, 0xdb, 0x31, 0xc9, 0x31, 0xd2], // xor ebx, ebx; xor ecx, ecx; xor edx, edx
+    ...[0xcd, 0x80], // int 0x80
+    ...[0x4e, 0x75, 0xf0], // dec esi; jnz again
+    ...[0xb8, 1, 0, 0, 0, 0x31, 0xdb, 0xcd, 0x80], // exit(0)
+  ];
+  const image = new DataView(new ArrayBuffer(84 + code.length));
+  const bytes = new Uint8Array(image.buffer);
+  bytes.set([0x7f, 0x45, 0x4c, 0x46, 1, 1, 1]);
+  const header: [number, 16 | 32, number][] = [
+    ...([
+      [16, 16, 2],
+      [18, 16, 3],
+      [20, 32, 1],
+      [24, 32, address + 84],
+      [28, 32, 52],
+    ] as [number, 16 | 32, number][]),
+    ...([
+      [40, 16, 52],
+      [42, 16, 32],
+      [44, 16, 1],
+    ] as [number, 16 | 32, number][]),
+    ...([
+      [52, 32, 1],
+      [60, 32, address],
+      [64, 32, address],
+    ] as [number, 16 | 32, number][]),
+    ...([
+      [68, 32, bytes.length],
+      [72, 32, bytes.length],
+      [76, 32, 5],
+      [80, 32, 4096],
+    ] as [number, 16 | 32, number][]),
+  ];
+  for (const [offset, bits, value] of header)
+    bits === 16 ? image.setUint16(offset, value, true) : image.setUint32(offset, value, true);
+  bytes.set(code, 84);
+  return bytes;
+}
+
+describe("filters: nothing filtered out crosses to user space", () => {
+  /** The accounts of a run with these filters, while processes of two users and two names start. */
+  async function watch(mode: string, filter: (shell: NamedProgram, pid: number) => string[]) {
+    const shell = new NamedProgram("/tmp", "sh");
+    const other = new NamedProgram("/tmp", "sh");
+    // The one to filter by its number waits for a line, then calls execve itself: the number stays.
+    const waiting = Bun.spawn([shell.path, "-c", "read line; exec /bin/true"], { argv0: "sh", stdin: "pipe" });
+    await Bun.sleep(50 * SLOWNESS);
+    const run = await new Hello(["--mode", mode, ...filter(shell, waiting.pid), ...JSONL]).attached();
+    await shell.run(["-c", processes(20)]);
+    await shell.run(["-c", processes(7)], { uid: NOBODY });
+    await other.run(["-c", processes(30)]);
+    waiting.stdin.write("go\n");
+    await waiting.stdin.end();
+    await waiting.exited;
+    const { stdout } = await run.stop();
+    Bun.spawnSync(["rm", "-f", shell.path, other.path]);
+    return { shell: shell.name, pid: waiting.pid, records: recordsOf(stdout), summary: summaryOf(stdout) };
+  }
+
+  for (const mode of ["trace", "map", "perf", "ring"]) {
+    test(`--comm in ${mode} mode`, async () => {
+      const { summary } = await watch(mode, (shell) => ["--comm", shell.name]);
+      expect(summary).toEqual({ produced: 28, events: 28, lost: 0 });
+    });
+
+    test(`--comm and --uid in ${mode} mode`, async () => {
+      const { summary } = await watch(mode, (shell) => ["--comm", shell.name, "--uid", `${NOBODY}`]);
+      expect(summary).toEqual({ produced: 7, events: 7, lost: 0 });
+    });
+
+    test(`--pid in ${mode} mode`, async () => {
+      const { summary, records, pid } = await watch(mode, (_shell, pid) => ["--pid", `${pid}`]);
+      expect(summary).toEqual({ produced: 1, events: 1, lost: 0 });
+      const events = records.filter(({ type }) => type === "event");
+      if (mode !== "map") expect(events.map((event) => event.pid)).toEqual([pid]);
+    });
+  }
+
+  test("--uid alone lets through that user's calls only, and --uid 0 is a filter too", async () => {
+    const { records } = await watch("ring", () => ["--uid", `${NOBODY}`]);
+    const users = records.filter(({ type }) => type === "event").map(({ uid }) => uid);
+    expect(users.length).toBeGreaterThanOrEqual(7);
+    expect(new Set(users)).toEqual(new Set([NOBODY]));
+    const root = await watch("ring", (shell) => ["--comm", shell.name, "--uid", "0"]);
+    expect(root.summary.produced).toBe(21);
+  });
+
+  test("--comm takes a name of 15 bytes, and no prefix of one", async () => {
+    const long = new NamedProgram(folder, "sh", `l${Date.now().toString(36)}abcdefgh`.slice(0, 15).padEnd(15, "z"));
+    const run = await new Hello(["--mode", "ring", "--comm", long.name, ...JSONL]).attached();
+    const prefix = await new Hello(["--mode", "ring", "--comm", long.name.slice(0, 14), ...JSONL]).attached();
+    await long.run(["-c", processes(3)]);
+    expect(summaryOf((await run.stop()).stdout).produced).toBe(3);
+    expect(summaryOf((await prefix.stop()).stdout).produced).toBe(0);
+  });
+});
+
+describe("own events are left out", () => {
+  for (const hook of workingHooks())
+    test(`by ${hook}, of a system call that hello-ebpf makes all the time`, async () => {
+      const args = ["--mode", "ring", "--attach", hook, "--syscall", "write", "--buffer-size", "4M", ...JSONL];
+      const run = await new Hello(args).attached();
+      const dd = new NamedProgram(folder, "dd");
+      await dd.run(writes(500));
+      const { stdout } = await run.stop();
+      const events = recordsOf(stdout).filter(({ type }) => type === "event");
+      expect(events.filter(({ command }) => command === dd.name)).toHaveLength(500);
+      expect(events.filter(({ pid }) => pid === run.pid)).toEqual([]);
+    });
+
+  test("also in a process id namespace of its own", async () => {
+    const wrapper = ["unshare", "--pid", "--fork", "--mount-proc"];
+    const args = ["--mode", "ring", "--syscall", "write", "--count", "300", "--buffer-size", "4M", ...JSONL];
+    const run = await new Hello(args, { wrapper }).attached();
+    const dd = new NamedProgram(folder, "dd");
+    await dd.run(writes(300));
+    const { stdout } = await run.ended();
+    const own = await (async () => recordsOf(stdout).filter(({ command }) => `${command}`.startsWith("hello-ebpf")))();
+    expect(own).toEqual([]);
+  });
+});
+
+describe("--count, --duration, --interval", () => {
+  for (const mode of ["trace", "perf", "ring"])
+    for (const count of [1, 37])
+      test(`--count ${count} in ${mode} mode: exactly so many lines, and no more produced`, async () => {
+        const shell = new NamedProgram(folder, "sh");
+        const run = await new Hello(["--mode", mode, "--comm", shell.name, "--count", `${count}`]).attached();
+        const storm = [1, 2].map(() => shell.start(["-c", processes(10_000)]));
+        const { status, stdout, stderr } = await run.ended();
+        for (const child of storm) child.kill("SIGKILL");
+        expect(status).toBe(0);
+        expect(linesOf(stdout)).toHaveLength(count);
+        expect(stderr).toEndWith(`${count} events, 0 lost\n`);
+      });
+
+  test("--count in map mode counts refreshes; --interval is kept", async () => {
+    const shell = new NamedProgram(folder, "sh");
+    const begin = performance.now();
+    const args = ["--mode", "map", "--comm", shell.name, "--interval", "0.4", "--count", "3", ...JSONL];
+    const run = await new Hello(args).attached();
+    await shell.run(["-c", processes(5)]);
+    const { status, stdout } = await run.ended();
+    const elapsed = performance.now() - begin;
+    const maps = recordsOf(stdout).filter(({ type }) => type === "map");
+    expect(status).toBe(0);
+    expect(maps).toHaveLength(3);
+    expect(maps.at(-1)?.entries).toEqual([{ key: 0, value: 5 }]);
+    const times = maps.map(({ ts }) => Date.parse(ts));
+    expect((times[1] ?? 0) - (times[0] ?? 0)).toBeGreaterThan(300);
+    expect((times[1] ?? 0) - (times[0] ?? 0)).toBeLessThan(500 + 100 * SLOWNESS);
+    expect(elapsed).toBeGreaterThan(1150);
+  });
+
+  test("without --interval a refresh comes every two seconds", async () => {
+    const { stdout } = await hello(["--mode", "map", "--count", "2", ...JSONL]);
+    const records = recordsOf(stdout);
+    const since = (index: number) => Date.parse(records[index]?.ts ?? "") - Date.parse(records[0]?.ts ?? "");
+    expect(since(1)).toBeGreaterThan(1900);
+    expect(since(1)).toBeLessThan(2100 + 60 * SLOWNESS);
+    expect(since(2)).toBeGreaterThan(3900);
+  });
+
+  for (const mode of ["trace", "map", "perf", "ring"])
+    test(`--duration ends ${mode} mode in time, with status 0`, async () => {
+      const { status, stdout, stderr } = await hello(["--mode", mode, "--duration", "600ms", ...JSONL]);
+      const records = recordsOf(stdout);
+      const elapsed = Date.parse(records.at(-1)?.ts ?? "") - Date.parse(records[0]?.ts ?? "");
+      expect(status).toBe(0);
+      expect(elapsed).toBeGreaterThan(550);
+      expect(elapsed).toBeLessThan(800 + 100 * SLOWNESS);
+      expect(stderr).toMatch(/\d+ events, 0 lost\n$/);
+    });
+});
+
+describe("--buffer-size", () => {
+  const rounded: [string, string, number][] = [
+    ["ring", "1", 4096],
+    ["ring", "5000", 8192],
+    ["ring", "100K", 131072],
+    ["perf", "1", 4096],
+    ["perf", "12288", 16384],
+  ];
+  for (const [mode, asked, taken] of rounded)
+    test(`${mode} ${asked} is rounded up to ${taken}, and said`, async () => {
+      const { status, stderr } = await hello(["--mode", mode, "--buffer-size", asked, "--duration", "1ms"]);
+      expect(status).toBe(0);
+      expect(stderr).toMatch(new RegExp(`^hello-ebpf: buffer size \\d+ rounded up to ${taken} bytes`, "m"));
+    });
+
+  for (const [mode, size, bytes] of [
+    ["ring", "64K", 65536],
+    ["perf", "64K", 65536],
+  ] as const)
+    test(`${mode} ${size} is what the kernel is asked for, without a word`, async () => {
+      const run = await new Hello(["--mode", mode, "--buffer-size", size]).attached();
+      const maps = await Bun.file(`/proc/${run.pid}/maps`).text();
+      const { stderr } = await run.stop();
+      expect(stderr).not.toContain("rounded");
+      const kind = mode === "ring" ? /bpf_ringbuf|bpf-map/ : /perf_event/;
+      const sizes = maps
+        .split("\n")
+        .filter((line) => kind.test(line))
+        .map(length);
+      // ring: the producers' page and the data twice; perf: the positions' page and the data.
+      expect(sizes).toContain(4096 + (mode === "ring" ? 2 * bytes : bytes));
+    });
+});
+
+/** Bytes of a line of /proc/PID/maps. */
+function length(line: string): number {
+  const [from = "0", to = "0"] = line.split(" ")[0]?.split("-") ?? [];
+  return Number.parseInt(to, 16) - Number.parseInt(from, 16);
+}
+
+describe("--output jsonl", () => {
+  const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/;
+
+  for (const mode of ["trace", "map", "perf", "ring"])
+    test(`${mode}: every line an object with type and ts, the summary last`, async () => {
+      const shell = new NamedProgram(folder, "sh");
+      const before = Date.now();
+      const run = await new Hello(["--mode", mode, "--comm", shell.name, ...JSONL]).attached();
+      await shell.run(["-c", processes(3)]);
+      const { stdout, stderr } = await run.stop();
+      const records = recordsOf(stdout);
+      for (const { ts } of records) {
+        expect(ts).toMatch(TIME);
+        expect(Date.parse(ts)).toBeGreaterThanOrEqual(before);
+        expect(Date.parse(ts)).toBeLessThanOrEqual(Date.now());
+      }
+      const types = records.map(({ type }) => type);
+      const middle = mode === "map" ? ["map"] : ["event", "event", "event"];
+      expect(types).toEqual(["attached", ...middle, "summary"]);
+      expect(records.at(-1)).toMatchObject({ produced: 3, events: 3, lost: 0 });
+      expect(stderr).toEndWith("3 events, 0 lost\n");
+    });
+
+  for (const mode of ["perf", "ring"])
+    test(`${mode}: an event has pid, uid, command and message as the struct names them`, async () => {
+      const shell = new NamedProgram("/tmp", "sh");
+      const run = await new Hello(["--mode", mode, "--comm", shell.name, ...JSONL]).attached();
+      const child = shell.start(["-c", "exec /bin/true"], { uid: NOBODY });
+      await child.exited;
+      const { stdout } = await run.stop();
+      const event = recordsOf(stdout).find(({ type }) => type === "event");
+      const expected = { pid: child.pid, uid: NOBODY, command: shell.name, message: "Hello World" };
+      expect(event).toEqual({ type: "event", ts: event?.ts ?? "", ...expected });
+      Bun.spawnSync(["rm", "-f", shell.path]);
+    });
+
+  test("a failure is a record of type error with errno and status", async () => {
+    const args = ["--mode", "ring", "--attach", "tracepoint", "--syscall", "create_module", ...JSONL];
+    const { status, stdout } = await hello(args);
+    expect(status).toBe(6);
+    const [error, ...rest] = recordsOf(stdout);
+    expect(rest).toEqual([]);
+    expect(error).toMatchObject({ type: "error", status: 6, class: "attach", errno: "ENOENT" });
+    expect(error?.ts).toMatch(TIME);
+  });
+});
+
+describe("--help and --version", () => {
+  test("--version says the version of package.json and nothing else", async () => {
+    const { version } = await Bun.file(`${EXECUTABLE}/../package.json`.replace("hello-ebpf/../", "")).json();
+    const { status, stdout, stderr } = await hello(["--version"]);
+    expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: `hello-ebpf ${version}\n`, stderr: "" });
+  });
+
+  test("--help names every option, mode and exit status, on standard output", async () => {
+    const { status, stdout, stderr } = await hello(["--help"]);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    const options = ["mode", "attach", "syscall", "interval", "count", "duration", "uid", "pid", "comm", "buffer-size"];
+    for (const option of [...options, "output", "help", "version"]) expect(stdout).toContain(`--${option}`);
+    for (const word of ["-v", "trace", "map", "perf", "ring", "jsonl", "raw_tracepoint"])
+      expect(stdout).toContain(word);
+    for (let exit = 0; exit <= 6; exit++) expect(stdout).toMatch(new RegExp(`\\b${exit} \\w`));
+  });
+});
+
+describe("-- CMD", () => {
+  test("is seen from its own execve on, and its status is ours", async () => {
+    const shell = new NamedProgram(folder, "sh");
+    const args = ["--mode", "ring", "--comm", shell.name, ...JSONL];
+    // Started as a shell by a shell, since busybox looks at the first word.
+    const script = `i=0; while [ $i -lt 9 ]; do /bin/true; i=$((i+1)); done; exit 7`;
+    const command = GUEST ? ["sh", "-c", script] : [shell.path, "-c", script];
+    const filter = GUEST ? ["--mode", "ring", ...JSONL] : args;
+    const { status, stdout } = await hello([...filter, "--", ...command]);
+    expect(status).toBe(7);
+    const seen = recordsOf(stdout).filter(({ type, command }) => type === "event" && command !== "hello-ebpf");
+    if (!GUEST) expect(seen).toHaveLength(9);
+    else expect(seen.length).toBeGreaterThanOrEqual(9);
+  });
+
+  test("ended by a signal: 128 and its number", async () => {
+    for (const [signal, status] of [
+      ["KILL", 137],
+      ["TERM", 143],
+    ] as const)
+      expect((await hello(["--mode", "ring", "--", "sh", "-c", `kill -${signal} $$`])).status).toBe(status);
+  });
+
+  test("that is not there or cannot be executed: 127 or 126, in one line", async () => {
+    for (const [command, status, errno] of [
+      ["/no/such/command", 127, "ENOENT"],
+      ["/etc/passwd", 126, "EACCES"],
+    ] as const) {
+      const run = await hello(["--mode", "ring", "--", command]);
+      expect(run.status).toBe(status);
+      const said = linesOf(run.stderr).filter((line) => !/^hello-ebpf: (attached|passed over)/.test(line));
+      expect(said).toHaveLength(1);
+      expect(said[0]).toMatch(new RegExp(`^hello-ebpf: Cannot start ${command}: .*${errno}.+`));
+      expect(run.stdout).toBe("");
+    }
+  });
+
+  test("gets our standard input and its options untouched", async () => {
+    const script = `printf 'one\\n' | ${EXECUTABLE} --mode map -- sh -c 'read line; echo "$line $1 $2"' sh --count -v`;
+    const { stdout } = Bun.spawnSync(["sh", "-c", script]);
+    expect(stdout.toString()).toContain("one --count -v\n");
+  });
+
+  for (const end of [
+    ["--count", "1"],
+    ["--duration", "300ms"],
+  ])
+    test(`${end.join(" ")} first: CMD gets SIGTERM and the status is 0`, async () => {
+      const mark = `${folder}/terminated${end[0]}`;
+      const script = `trap 'echo yes >${mark}; exit 3' TERM; while :; do /bin/true; sleep 0.05; done`;
+      const { status } = await hello(["--mode", "ring", ...end, "--", "sh", "-c", script]);
+      expect(status).toBe(0);
+      for (let i = 0; i < 20 * SLOWNESS && !(await Bun.file(mark).exists()); i++) await Bun.sleep(50);
+      expect(await Bun.file(mark).exists()).toBe(true);
+    });
+
+  test("our own end by a signal ends CMD too", async () => {
+    const run = await new Hello(["--mode", "ring", "--", "sleep", "1234"]).attached();
+    const child = () =>
+      Bun.spawnSync(["sh", "-c", `cat /proc/${run.pid}/task/*/children`])
+        .stdout.toString()
+        .trim();
+    for (let i = 0; i < 100 && child() === ""; i++) await Bun.sleep(20);
+    const pid = child();
+    expect(pid).toMatch(/^\d+$/);
+    expect((await run.stop()).status).toBe(0);
+    expect(Bun.spawnSync(["kill", "-0", pid]).exitCode).not.toBe(0);
+  });
+});

@@ -166,6 +166,25 @@ describe("sections", () => {
     }
   });
 
+  test("variables out of order are put in order", () => {
+    const bytes = fixture("globals");
+    const expected = kernelBtf(parseObject(bytes));
+    const section = parseObject(bytes).image.elf.sections.find(({ name }) => name === ".BTF")!.data;
+    const { vars } = parseObject(bytes).btf!.type(parseObject(bytes).btf!.findByName(".bss", "datasec")) as never as {
+      vars: { type: number; size: number }[];
+    };
+    // A btf_var_secinfo is type, offset and size; clang leaves the offset of a global 0.
+    const wordsOf = () => new Uint32Array(section.slice(0, section.length & ~3).buffer);
+    const words = wordsOf();
+    const at = words.findIndex((_, i) =>
+      vars.every((v, k) => words[i + k * 3] === v.type && words[i + k * 3 + 2] === v.size),
+    );
+    const swapped = [...words.slice(at + 3, at + 6), ...words.slice(at, at + 3)];
+    section.set(new Uint8Array(Uint32Array.from(swapped).buffer), at * 4);
+    expect(wordsOf()).not.toEqual(words);
+    expect(kernelBtf(parseObject(bytes))).toEqual(expected!);
+  });
+
   test("hidden variables and functions become static", () => {
     const btf = parseObject(fixture("globals")).btf as Btf;
     expect(btf.type(btf.findByName("hidden_global", "var"))).toMatchObject({ linkage: BTF_VAR_STATIC });

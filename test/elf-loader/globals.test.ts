@@ -69,6 +69,10 @@ for (const target of ["bpf", "bpfeb"] as const) {
       expect(Object.hasOwn(all, "__proto__")).toBeTrue();
       expect(globals.get("bits")).toEqual(BITS);
       expect(globals.get("packed")).toEqual(PACKED);
+      expect(globals.get("tiny")).toEqual({ a: 5, b: 17, c: 9 });
+      const odds = new Array(20).fill({ a: 0, b: 0, c: "" });
+      odds.splice(0, 2, { a: 1, b: 2, c: "a" }, { a: 3, b: 4, c: "b" });
+      expect(globals.get("odds")).toEqual(odds.with(19, { a: 5, b: 0x01020304, c: "zz" }));
       expect(globals.get("flexible")).toEqual({ count: 3, rest: "" });
       expect(globals.get("min_uid")).toBe(1000);
       expect(globals.get("comm")).toBe("bash");
@@ -83,7 +87,7 @@ for (const target of ["bpf", "bpfeb"] as const) {
       const [source, other] = [spec(), spec()];
       const data = other.maps.get(".data")?.contents as Uint8Array;
       data.fill(0);
-      for (const name of ["all", "bits", "packed", "flexible", "hidden_global", "hidden_static"]) {
+      for (const name of ["all", "bits", "packed", "flexible", "tiny", "odds", "hidden_global", "hidden_static"]) {
         other.globals.set(name, source.globals.get(name));
       }
       expect(data).toEqual(source.maps.get(".data")?.contents as Uint8Array);

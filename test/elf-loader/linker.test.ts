@@ -69,9 +69,9 @@ describe("func_info and line_info", () => {
       [0, "main_one"],
       [11, "same_section"],
       [14, "leaf"],
-      [28, "global_elsewhere"],
-      [37, "global_text"],
-      [46, "second_leaf"],
+      [32, "global_elsewhere"],
+      [41, "global_text"],
+      [50, "second_leaf"],
     ]);
   });
 
@@ -81,7 +81,7 @@ describe("func_info and line_info", () => {
     const records = words(bytes);
     const offsets = Array.from({ length: count }, (_, i) => records[(i * recordSize) / 4] as number);
     expect(offsets).toEqual([...new Set(offsets)].sort((a, b) => a - b));
-    for (const start of [0, 11, 14, 28, 37, 46]) expect(offsets).toContain(start);
+    for (const start of [0, 11, 14, 32, 41, 50]) expect(offsets).toContain(start);
     expect(offsets.at(-1)).toBeLessThan(linked.insnCount);
     for (let i = 0; i < count; i++) {
       expect(spec.btf?.stringAt(records[(i * recordSize) / 4 + 1] as number)).toEndWith("calls.bpf.c");

@@ -76,7 +76,7 @@ export function stringToBytes(text: string): Uint8Array {
   // Iterating by code point: a lone surrogate is a step of its own.
   for (const point of text) {
     const code = point.charCodeAt(0);
-    parts.push(point.length === 1 && isEscapedByte(code) ? Uint8Array.of(escapedByte(code)) : encoder.encode(point));
+    parts.push(isEscapedByte(code) ? Uint8Array.of(escapedByte(code)) : encoder.encode(point));
   }
   return concat(parts);
 }

@@ -16,6 +16,7 @@ import { failure, ROOT, runCheck, runTests, type SuiteResult, unable } from "./s
 /** Folders of test/ that are not simply run with the rest. */
 const KERNEL = "test/kernel";
 const HARDENING = "test/hardening";
+const BENCH = "test/bench";
 const NOT_PURE = new Set(["kernel", "hardening", "bench", "fixtures"]);
 
 /** Emulated machines of two processors at a time on two processors: measured, see runGuests. */
@@ -49,11 +50,16 @@ function pureFolders(): string[] {
   return folders.map((entry) => `test/${entry.name}`).sort();
 }
 
+async function runAsRoot(name: string, folder: string, environment: Record<string, string>): Promise<void> {
+  if (process.getuid?.() !== 0) keep(unable(name, "needs root"));
+  else keep(await runTests(name, [folder], { environment }));
+}
+
 async function runHost(): Promise<void> {
   keep(await runTests("pure", pureFolders()));
   const environment = { HELLO_EBPF_KERNEL: hostKernel(release()) };
-  if (process.getuid?.() !== 0) keep(unable("kernel here", "needs root"));
-  else keep(await runTests("kernel here", [KERNEL], { environment }));
+  await runAsRoot("kernel here", KERNEL, environment);
+  await runAsRoot("bench", BENCH, environment);
   keep(await runTests("hardening", [HARDENING]));
 }
 

@@ -19,7 +19,7 @@ const HARDENING = "test/hardening";
 const BENCH = "test/bench";
 const NOT_PURE = new Set(["kernel", "hardening", "bench", "fixtures"]);
 
-/** Emulated machines of two processors at a time on two processors: measured, see runGuests. */
+/** Emulated machines at a time, each of two processors: see runGuests. */
 const GUESTS_AT_ONCE = 2;
 
 const results: SuiteResult[] = [];
@@ -64,8 +64,8 @@ async function runHost(): Promise<void> {
 }
 
 /**
- * All guests, some at once. A guest's tests wait more than they compute, and its second processor is mostly idle:
- * two at once on two processors take little longer than one.
+ * All guests, some at once. A guest's second processor is mostly idle: on two processors four guests that only boot
+ * and end take 20 s two at once and 30 s one after the other.
  */
 async function runGuests(guests: readonly Guest[]): Promise<void> {
   const archives = await packArchives([KERNEL]).catch((error: Error) => error);

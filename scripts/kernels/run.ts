@@ -12,7 +12,7 @@ const FOLDER = join(ROOT, "build/guests");
 const QEMU = "/usr/bin/qemu-system-x86_64";
 
 /** Software emulation is 5 to 15 times slower than the host: limits that catch a hang, not a slow machine. */
-const TESTS_MS = 8 * 60_000;
+const TESTS_MS = 10 * 60_000;
 const PER_TEST_MS = 180_000;
 const BARE_MS = 3 * 60_000;
 

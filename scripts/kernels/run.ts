@@ -1,6 +1,6 @@
 // Runs the kernel tests, then the executable alone, on one guest kernel.
 
-import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { failure, judge, ROOT, type SuiteResult, testArguments, unable } from "../suite.ts";
 import { type BootResult, boot } from "./boot.ts";
@@ -33,9 +33,18 @@ export interface Archives {
   readonly bare: { readonly path: string; readonly nonce: string };
 }
 
+/** Archives of runs that were killed: 330 MB each time. */
+function removeLeftovers(): void {
+  for (const name of readdirSync(FOLDER)) {
+    const pid = /\.(\d+)\.cpio/.exec(name)?.[1];
+    if (pid && !existsSync(`/proc/${pid}`)) rmSync(join(FOLDER, name));
+  }
+}
+
 /** Packs what the guests boot into. Throws an Error where busybox cannot be had or the bare init does not compile. */
 export async function packArchives(paths: readonly string[]): Promise<Archives> {
   mkdirSync(FOLDER, { recursive: true });
+  removeLeftovers();
   const tests = { path: join(FOLDER, `tests.${process.pid}.cpio`), nonce: nonce() };
   const bare = { path: join(FOLDER, `bare.${process.pid}.cpio`), nonce: nonce() };
   const script = `exec bun ${testArguments(paths, "/tmp/junit.xml", PER_TEST_MS).join(" ")}\n`;

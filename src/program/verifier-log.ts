@@ -5,21 +5,26 @@ import { progLoad } from "../sys/bpf.ts";
 import { close } from "../sys/libc.ts";
 import type { Fields } from "../sys/struct.ts";
 
-const FIRST_SIZE = 64 * 1024;
-/** The kernel takes no larger one (bpf_verifier_log_attr_valid: UINT_MAX >> 2; before 5.2: >> 8). */
-const LARGEST_SIZE = 0xffff_ffff >>> 2;
-const LARGEST_SIZE_BEFORE_5_2 = 0xffff_ffff >>> 8;
+/**
+ * Each size costs the verifier a run, so they grow fast. The third is the largest before 5.2, the last the largest since
+ * (bpf_verifier_log_attr_valid: UINT_MAX >> 8, UINT_MAX >> 2).
+ */
+const SIZES = [64 << 10, 1 << 20, 0xffff_ffff >>> 8, 256 << 20, 0xffff_ffff >>> 2];
 const BPF_LOG_LEVEL1 = 1; // include/linux/bpf_verifier.h
 
 /** Loads once more to hear why not; "" where the kernel says nothing. */
 export function verifierLog(fields: Fields): string {
-  for (let size = FIRST_SIZE; size <= LARGEST_SIZE; size *= 4) {
+  let heard = "";
+  for (const size of SIZES) {
     const buffer = new Uint8Array(size);
     const result = progLoad({ ...fields, log_level: BPF_LOG_LEVEL1, log_buf: buffer, log_size: size });
     if (result >= 0) close(result);
-    if (result !== -ENOSPC || size * 4 > LARGEST_SIZE_BEFORE_5_2) return text(buffer);
+    const log = text(buffer);
+    if (log === "") break; // the kernel does not take a buffer of this size
+    heard = log;
+    if (result !== -ENOSPC) break;
   }
-  return "";
+  return heard;
 }
 
 function text(buffer: Uint8Array): string {

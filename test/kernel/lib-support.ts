@@ -47,6 +47,15 @@ export function runOn(program: BpfProgram, cpu: number): number {
   return progTestRun({ prog_fd: program.fd.number, flags: BPF_F_TEST_RUN_ON_CPU, cpu }).result;
 }
 
+const NR_SCHED_SETAFFINITY = SYSCALL_NUMBERS.get("sched_setaffinity") ?? -1;
+
+/** From now on this thread runs on these CPUs (of the first 64) only. */
+export function pinTo(cpus: readonly number[]): void {
+  const mask = new BigUint64Array([cpus.reduce((bits, cpu) => bits | (1n << BigInt(cpu)), 0n)]);
+  const result = syscall(NR_SCHED_SETAFFINITY, 0, 8, mask);
+  if (result < 0) throw new Error(`Cannot pin this thread to CPU ${cpus.join()}: errno ${-result}`);
+}
+
 /** A global variable of a loaded object, read from and written to its data section in the kernel. */
 export function global(object: BpfObject, name: string, section = ".bss") {
   const map = object.map(section) as BpfArray;

@@ -1,0 +1,303 @@
+// Objects into a real kernel: data sections, globals, calls, the verifier's words, and every class of error; what
+// bpftool and libbpf make of the same objects is the oracle where they are installed.
+
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdirSync, readdirSync, rmdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  AttachError,
+  type BpfArray,
+  type BpfError,
+  BpfObject,
+  BpfRuntimeError,
+  ObjectError,
+  type ObjectSpec,
+  PermissionError,
+  parseObject,
+  UnsupportedError,
+  VerifierError,
+} from "../../src/index.ts";
+import {
+  bpfDescriptors,
+  EMULATED,
+  fixture,
+  global,
+  idsOf,
+  kernelIds,
+  load,
+  objectBytes,
+  objectPath,
+  PACKET,
+  runScript,
+  thrownBy,
+  until,
+} from "./lib-support.ts";
+
+const advance = (object: BpfObject) => object.program("advance").testRun(PACKET).retval;
+
+test("data sections have their content, and programs read and write it", () => {
+  using object = load("lib_data");
+  expect(global(object, "counter", ".data").value).toBe(40);
+  // (counter + step) * factor + pair[1], and one more: a static and a global function are called.
+  expect(advance(object)).toBe((40 + 3) * 2 + 6 + 1);
+  expect(advance(object)).toBe((40 + 6) * 2 + 6 + 1);
+  expect([global(object, "counter", ".data").value, global(object, "total").value]).toEqual([46, 2n]);
+  object.program("advance_xdp").testRun(PACKET);
+  expect(global(object, "counter", ".data").value).toBe(146);
+  global(object, "counter", ".data").value = 1000;
+  expect(advance(object)).toBe((1000 + 3) * 2 + 6 + 1);
+});
+
+test("globals set by name before load are what the program sees", () => {
+  const spec = fixture("lib_data", "advance");
+  spec.globals.set("step", 10);
+  spec.globals.set("counter", 100);
+  spec.globals.set("settings", { factor: 3 });
+  spec.globals.set("settings.pair[1]", 9);
+  spec.globals.set("total", 2n ** 40n);
+  using object = BpfObject.load(spec);
+  expect(advance(object)).toBe((100 + 10) * 3 + 9 + 1);
+  expect(global(object, "total").value).toBe(2n ** 40n + 1n);
+});
+
+test("two loads of one spec share nothing", () => {
+  const spec = fixture("lib_data", "advance");
+  using first = BpfObject.load(spec);
+  using second = BpfObject.load(spec);
+  advance(first);
+  expect(advance(second)).toBe((40 + 3) * 2 + 6 + 1);
+  expect(spec.globals.get("counter")).toBe(40);
+});
+
+test("read-only data is frozen: user space cannot write it any more", () => {
+  using object = load("lib_data");
+  const rodata = object.map(".rodata") as BpfArray;
+  const error = thrownBy(() => rodata.setBytes(0, rodata.get(0) as Uint8Array));
+  expect(error).toBeInstanceOf(PermissionError);
+  expect((error as BpfError).errno).toBe("EPERM");
+});
+
+test("only programs that are to be loaded are", () => {
+  using object = load("lib_data");
+  expect([...object.programs.keys()]).toEqual(["advance", "advance_xdp"]);
+  expect(idsOf(object).programs.every((id) => kernelIds("programs").has(id))).toBe(true);
+});
+
+test("the verifier's log of a refused program shows its source lines", () => {
+  const error = thrownBy(() => load("lib_refused", "unchecked_pointer")) as BpfError;
+  expect(error).toBeInstanceOf(VerifierError);
+  expect(error.message).toMatch(
+    /^Cannot load program unchecked_pointer: bpf\(BPF_PROG_LOAD\) gave EACCES: R\d invalid mem/,
+  );
+  expect(error.log).toContain("; return *value; /* the line that is refused */");
+  expect([error.class, error.errno, error.subject]).toEqual(["verifier", "EACCES", "program unchecked_pointer"]);
+  expect([error.call, typeof error.likely, typeof error.action]).toEqual(["bpf(BPF_PROG_LOAD)", "string", "string"]);
+});
+
+for (const [rounds, least] of [
+  [10, 0],
+  [3_000, 64 << 10],
+  // Minutes of an emulated verifier.
+  ...(EMULATED ? [] : ([[24_000, 4 << 20]] as const)),
+] as const) {
+  test(`a log of more than ${least} bytes is fetched whole, from its first line to its last`, () => {
+    const spec = fixture("lib_refused", "refused_late");
+    spec.globals.set("rounds", rounds);
+    const { log = "", message } = thrownBy(() => BpfObject.load(spec)) as BpfError;
+    expect(log.length).toBeGreaterThan(least);
+    expect(log.slice(0, 2000)).toContain("; __u32 key = skb->len;");
+    expect(log).toMatch(/R\d invalid mem access[^\n]*\nprocessed \d+ insns[\s\S]*\n$/);
+    expect(message).toContain("invalid mem access");
+    // Each round is told of; none is missing in the middle.
+    const stores = log.match(/^\d+: \(63\) \*\(u32 \*\)\(r10 -\d+\) = r/gm)?.length ?? 0;
+    expect(stores).toBeGreaterThanOrEqual(rounds);
+  }, 180_000);
+}
+
+/** The same object with its BTF under other section names, which mean nothing. */
+function withoutBtf(name: string): ObjectSpec {
+  const text = Buffer.from(objectBytes(name)).toString("latin1").replaceAll(".BTF", ".xTF");
+  return parseObject(new Uint8Array(Buffer.from(text, "latin1")), name);
+}
+
+test("an object without BTF loads and runs", () => {
+  const spec = withoutBtf("lib_plain");
+  expect(spec.btf).toBeUndefined();
+  using object = BpfObject.load(spec);
+  const run = () => object.program("triple").testRun(PACKET).retval;
+  expect([run(), run()]).toEqual([3, 6]);
+  expect((object.map(".bss") as BpfArray).get(0)).toEqual(new Uint8Array([2, 0, 0, 0]));
+});
+
+/** A variable smaller than its type: well-formed, and refused by the kernel (btf_datasec_resolve). */
+function withRefusedBtf(spec: ObjectSpec): ObjectSpec {
+  const btf = spec.btf as NonNullable<ObjectSpec["btf"]>;
+  const SIZE_OF_FIRST_VARIABLE = 5; // words: struct btf_type has 3, then type, offset and size
+  btf.patch(btf.findByName(".rodata", "datasec"), SIZE_OF_FIRST_VARIABLE, 1);
+  return spec;
+}
+
+test("BTF that the kernel refuses is not fatal: the programs load and run without it", () => {
+  const before = kernelIds("btfs").size;
+  using object = BpfObject.load(withRefusedBtf(fixture("lib_data", "advance")));
+  expect(advance(object)).toBe((40 + 3) * 2 + 6 + 1);
+  expect(kernelIds("btfs").size).toBe(before);
+  const error = thrownBy(() => BpfObject.load(withRefusedBtf(fixture("lib_refused", "unchecked_pointer")))) as BpfError;
+  expect(error).toBeInstanceOf(VerifierError);
+  expect(error.log).toContain("invalid mem access");
+  expect(error.log).not.toContain("; return *value;");
+});
+
+/** One line, a class, and what to do: what every error of the library has. */
+function expectError(error: unknown, type: new (...args: never[]) => BpfError, pattern: RegExp): void {
+  expect(error).toBeInstanceOf(type);
+  expect((error as BpfError).message).toMatch(pattern);
+  expect((error as BpfError).message).toMatch(/^[A-Z][^\n]*[^.\n]$/);
+}
+
+test("a big-endian object, and a program of no known section, are refused by class", () => {
+  const big = objectBytes("lib_plain");
+  big[5] = 2; // ELFDATA2MSB: every field now means something else
+  expectError(
+    thrownBy(() => BpfObject.load(parseObject(big, "big"))),
+    ObjectError,
+    /^Cannot /,
+  );
+  const spec = fixture("lib_plain");
+  (spec.programs.get("triple") as { type: number }).type = 0;
+  expectError(
+    thrownBy(() => BpfObject.load(spec)),
+    UnsupportedError,
+    /of no known type/,
+  );
+});
+
+test("each way not to attach is an AttachError, or Unsupported where the kernel has no such hook", () => {
+  using object = load("lib_maps");
+  const program = object.program("count_cpu");
+  const error = thrownBy(() => program.attach("no_such_tracepoint")) as BpfError;
+  expectError(
+    error,
+    AttachError,
+    /^Cannot attach program count_cpu to raw_tracepoint no_such_tracepoint: .* gave ENOENT/,
+  );
+  expect([error.errno, error.likely]).toEqual(["ENOENT", "the kernel has no tracepoint no_such_tracepoint"]);
+  using data = load("lib_data");
+  expectError(
+    thrownBy(() => data.program("advance").attach()),
+    AttachError,
+    /has no hook/,
+  );
+});
+
+test("a program that cannot be run is a runtime error with the errno", () => {
+  using object = load("lib_data");
+  const error = thrownBy(() => object.program("advance").testRun(new Uint8Array(1))) as BpfError;
+  expectError(error, BpfRuntimeError, /^Cannot run program advance: bpf\(BPF_PROG_TEST_RUN\) gave EINVAL/);
+});
+
+test("without capabilities it is a PermissionError that names them", async () => {
+  const { status, out, err } = await runScript("without-capabilities.ts");
+  expect({ status, err }).toEqual({ status: 0, err: "" });
+  const error = JSON.parse(out);
+  expect([error.name, error.class, error.errno]).toEqual(["PermissionError", "permission", "EPERM"]);
+  expect(error.likely).toMatch(/lacks CAP_BPF|confidentiality/);
+}, 120_000);
+
+test("a load that fails leaves nothing behind, here or in the kernel", async () => {
+  const before = bpfDescriptors().length;
+  const spec = fixture("lib_refused", "accepted", "unchecked_pointer");
+  spec.name = "leftover";
+  for (let i = 0; i < 5; i++) thrownBy(() => BpfObject.load(spec));
+  expect(bpfDescriptors().length).toBe(before);
+});
+
+test("closing gives back every descriptor, map and program", async () => {
+  const before = bpfDescriptors().length;
+  const object = load("lib_data");
+  const ids = idsOf(object);
+  expect([ids.maps.length, ids.programs.length]).toEqual([4, 2]);
+  expect(bpfDescriptors().length).toBe(before + 6);
+  object.close();
+  expect(bpfDescriptors().length).toBe(before);
+  await until("maps gone", () => !ids.maps.some((id) => kernelIds("maps").has(id)));
+  await until("programs gone", () => !ids.programs.some((id) => kernelIds("programs").has(id)));
+});
+
+// libbpf, through bpftool, loads the same objects into a private bpffs.
+
+const bpftool = (...args: string[]) => {
+  const { stdout, stderr, exitCode } = Bun.spawnSync(["bpftool", "-j", ...args]);
+  if (exitCode !== 0) throw new Error(`bpftool ${args.join(" ")}: ${stderr}${stdout}`);
+  const text = stdout.toString();
+  return text === "" ? {} : JSON.parse(text);
+};
+
+const bpffs = join(tmpdir(), `hello-ebpf-bpffs-${process.pid}`);
+const hasBpftool = Bun.which("bpftool") !== null;
+
+beforeAll(() => {
+  mkdirSync(bpffs, { recursive: true });
+  Bun.spawnSync(["mount", "-t", "bpf", "bpf", bpffs]);
+});
+
+afterAll(() => {
+  Bun.spawnSync(["umount", bpffs]);
+  rmdirSync(bpffs);
+});
+
+interface ProgramInfo {
+  name: string;
+  type: string;
+  tag: string;
+  gpl_compatible: boolean;
+  bytes_xlated: number;
+  map_ids?: number[];
+  btf_id: number;
+}
+
+interface MapInfo {
+  name: string;
+  type: string;
+  flags: number;
+  bytes_key: number;
+  bytes_value: number;
+  max_entries: number;
+  frozen: number;
+}
+
+/** What is comparable between two loads of one program: its maps by name, its types as text. */
+function describeProgram(info: ProgramInfo) {
+  const { name, type, tag, gpl_compatible, bytes_xlated } = info;
+  const maps = (info.map_ids ?? []).map((id) => {
+    const map: MapInfo = bpftool("map", "show", "id", `${id}`);
+    const { type, flags, bytes_key, bytes_value, max_entries, frozen } = map;
+    return [map.name, { type, flags, bytes_key, bytes_value, max_entries, frozen }];
+  });
+  const btf = Bun.spawnSync(["bpftool", "btf", "dump", "id", `${info.btf_id}`]).stdout.toString();
+  return { name, type, tag, gpl_compatible, bytes_xlated, maps: Object.fromEntries(maps), btf };
+}
+
+for (const name of ["lib_data", "lib_maps", "lib_ring", "lib_perf", "lib_plain"]) {
+  test.if(hasBpftool)(`libbpf makes the same of ${name}: instructions, maps, types`, () => {
+    const folder = join(bpffs, name);
+    bpftool("prog", "loadall", objectPath(name), folder);
+    using object = load(name);
+    try {
+      const programs = [...object.programs.keys()];
+      expect(readdirSync(folder).sort()).toEqual([...programs].sort());
+      for (const [index, program] of programs.entries()) {
+        const theirs = bpftool("prog", "show", "pinned", join(folder, program));
+        const ours = bpftool("prog", "show", "id", `${idsOf(object).programs[index]}`);
+        const expected = describeProgram(theirs);
+        // libbpf binds .rodata to every program, also to those that do not use it.
+        for (const map of Object.keys(expected.maps))
+          if (map.endsWith(".rodata") && !(map in describeProgram(ours).maps)) delete expected.maps[map];
+        expect(describeProgram(ours)).toEqual(expected);
+      }
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+}

@@ -19,6 +19,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["program"],
   ["link", "events"],
   ["object"],
+  ["syscall-hook"],
   ["index"],
   ["cli"],
 ];

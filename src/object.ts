@@ -12,7 +12,6 @@ import {
 } from "elf-loader";
 import { PerfBuffer, type PerfBufferOptions } from "./events/perf-buffer.ts";
 import { RingBuffer } from "./events/ring-buffer.ts";
-import { withMemlockRaised } from "./host/memlock.ts";
 import { hookOf } from "./link/index.ts";
 import { createMap, type LoadedBtf } from "./map/index.ts";
 import type { BpfMap } from "./map/map.ts";
@@ -20,6 +19,7 @@ import { BpfPerfEventArray } from "./map/perf-event-array.ts";
 import { BpfProgram } from "./program/program.ts";
 import { btfLoad } from "./sys/bpf.ts";
 import { Fd } from "./sys/fd.ts";
+import { withMemlockRaised } from "./sys/memlock.ts";
 
 /** An object's maps and programs, loaded. Closing it closes them; what is attached stays until its link is closed. */
 export class BpfObject implements Disposable {

@@ -3,7 +3,7 @@
 import { BpfError } from "../index.ts";
 import { Endings } from "./endings.ts";
 import { EXIT, exitStatusOf, UsageError } from "./exit-status.ts";
-import { type Options, parseOptions } from "./options.ts";
+import { type Invocation, parseOptions } from "./options.ts";
 import { Output } from "./output.ts";
 import { oneLine, Report, sayOnStderr } from "./report.ts";
 import { run } from "./run.ts";
@@ -31,7 +31,7 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 /** The options, or the status where there is nothing to run. */
-function readOptions(argv: readonly string[]): Options | number {
+function readOptions(argv: readonly string[]): Invocation | number {
   try {
     return parseOptions(argv) ?? EXIT.done;
   } catch (error) {

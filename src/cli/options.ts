@@ -1,33 +1,18 @@
 // The command line, checked before anything is touched.
 
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { SYSCALL_HOOKS, type SyscallHook, syscallNames, syscallNumber } from "../index.ts";
+import { SYSCALL_HOOKS, syscallNames, syscallNumber } from "../index.ts";
 import { closeNames } from "./close-names.ts";
 import { UsageError } from "./exit-status.ts";
 import { MODES } from "./modes/index.ts";
 import type { Mode } from "./modes/mode.ts";
-import type { Format } from "./report.ts";
+import type { Options } from "./settings.ts";
 import { parseDuration, parseInteger, parseSeconds, parseSize } from "./units.ts";
 import { version } from "./version.ts";
 
-export interface Options {
+/** The options with the mode they are for. */
+export interface Invocation extends Options {
   readonly mode: Mode;
-  readonly attach: SyscallHook | "auto";
-  readonly syscall: string;
-  /** Milliseconds. */
-  readonly interval: number;
-  readonly count?: number;
-  /** Milliseconds. */
-  readonly duration?: number;
-  readonly uid?: number;
-  readonly pid?: number;
-  readonly comm?: string;
-  /** Bytes. */
-  readonly bufferSize?: number;
-  readonly output: Format;
-  readonly verbose: boolean;
-  /** What follows `--`. */
-  readonly command: readonly string[];
 }
 
 const LARGEST_PID = 2 ** 22; // PID_MAX_LIMIT, include/linux/threads.h
@@ -102,7 +87,7 @@ lacks something, 5 object refused, 6 could not attach; with -- CMD its own statu
 (126: cannot be executed, 127: not found).`;
 
 /** The options, or undefined where --help or --version was all. Throws UsageError. */
-export function parseOptions(argv: readonly string[]): Options | undefined {
+export function parseOptions(argv: readonly string[]): Invocation | undefined {
   const dashes = argv.indexOf("--");
   const ours = dashes < 0 ? argv : argv.slice(0, dashes);
   const command = dashes < 0 ? [] : argv.slice(dashes + 1);

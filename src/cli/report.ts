@@ -7,8 +7,7 @@ import { timestamp } from "./clock.ts";
 import { escapeMessage } from "./escape.ts";
 import { jsonLine } from "./json.ts";
 import type { Output } from "./output.ts";
-
-export type Format = "text" | "jsonl";
+import type { Format } from "./settings.ts";
 
 /** The accounts at the end: produced = events + lost. */
 export interface Totals {

@@ -7,7 +7,7 @@ import { Child } from "./child.ts";
 import { configure } from "./configuration.ts";
 import type { Endings } from "./endings.ts";
 import type { Source } from "./modes/mode.ts";
-import type { Options } from "./options.ts";
+import type { Invocation } from "./options.ts";
 import type { Output } from "./output.ts";
 import type { Report, Totals } from "./report.ts";
 
@@ -17,7 +17,7 @@ const TURN = 4096;
 const SETTLE_ATTEMPTS = 100;
 
 /** The status to end with. Throws BpfError or StatusError. */
-export async function run(options: Options, report: Report, output: Output, endings: Endings): Promise<number> {
+export async function run(options: Invocation, report: Report, output: Output, endings: Endings): Promise<number> {
   const started = attach(options, report);
   using source = started.source;
   using _object = started.watched.object;
@@ -45,7 +45,7 @@ export async function run(options: Options, report: Report, output: Output, endi
 }
 
 /** The object attached, and what reads it, opened before the first event can come. */
-function attach(options: Options, report: Report): { watched: WatchedSyscall; source: Source } {
+function attach(options: Invocation, report: Report): { watched: WatchedSyscall; source: Source } {
   const spec = parseObject(readFileSync(options.mode.object), `hello_${options.mode.name}`);
   configure(spec, options);
   options.mode.prepare?.(spec, options);
@@ -66,7 +66,7 @@ function attach(options: Options, report: Report): { watched: WatchedSyscall; so
 /** Reads and waits in turn, until so many events (or refreshes) were handed over or something else ends it. */
 async function readUntilEnd(
   source: Source,
-  options: Options,
+  options: Invocation,
   report: Report,
   output: Output,
   endings: Endings,

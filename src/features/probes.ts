@@ -19,9 +19,9 @@ import {
   BPF_REG_10,
   BPF_X,
 } from "elf-loader/uapi";
-import { withMemlockRaised } from "../host/memlock.ts";
 import { mapCreate, progLoad } from "../sys/bpf.ts";
 import { close, cString, PAGE_SIZE } from "../sys/libc.ts";
+import { withMemlockRaised } from "../sys/memlock.ts";
 
 /** One thing a kernel may or may not have. */
 export interface Feature {

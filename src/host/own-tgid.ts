@@ -16,7 +16,7 @@ import {
 import { progLoad, progTestRun } from "../sys/bpf.ts";
 import { Fd } from "../sys/fd.ts";
 import { cString } from "../sys/libc.ts";
-import { withMemlockRaised } from "./memlock.ts";
+import { withMemlockRaised } from "../sys/memlock.ts";
 
 const whoami = assemble([
   { code: BPF_JMP | BPF_CALL, imm: BPF_FUNC_get_current_pid_tgid },

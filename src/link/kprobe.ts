@@ -5,8 +5,7 @@ import { readFileSync } from "node:fs";
 import { UnsupportedError } from "elf-loader";
 import { ENOENT } from "elf-loader/uapi";
 import { kernelError } from "../host/kernel-error.ts";
-import type { Hook } from "../program/hook.ts";
-import type { BpfProgram } from "../program/program.ts";
+import type { Hook, LoadedProgram } from "../program/hook.ts";
 import { cString } from "../sys/libc.ts";
 import { perfEventOpen } from "../sys/perf-event.ts";
 import { attachToPerfEvent } from "./perf-event-link.ts";
@@ -22,7 +21,7 @@ function pmuNumber(file: string, pattern: RegExp): number | undefined {
   }
 }
 
-function attach(program: BpfProgram, hook: string, target: string, isReturn: boolean) {
+function attach(program: LoadedProgram, hook: string, target: string, isReturn: boolean) {
   const type = pmuNumber("type", /^(\d+)/);
   if (type === undefined) {
     const call = `open(${PMU}/type)`;

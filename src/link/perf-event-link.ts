@@ -2,7 +2,7 @@
 
 import { BPF_PERF_EVENT, EINVAL } from "elf-loader/uapi";
 import { kernelError } from "../host/kernel-error.ts";
-import type { BpfProgram } from "../program/program.ts";
+import type { LoadedProgram } from "../program/hook.ts";
 import { linkCreate } from "../sys/bpf.ts";
 import { Fd } from "../sys/fd.ts";
 import { perfEventEnable, perfEventSetBpf } from "../sys/perf-event.ts";
@@ -12,7 +12,7 @@ import { BpfLink } from "./link.ts";
  * Attaches to an open perf event, which it takes over: by a bpf_link (5.15), else by the ioctl that came before it.
  * The event is enabled last, so that nothing fires half attached.
  */
-export function attachToPerfEvent(program: BpfProgram, eventFd: number, hook: string, target: string): BpfLink {
+export function attachToPerfEvent(program: LoadedProgram, eventFd: number, hook: string, target: string): BpfLink {
   const event = new Fd(eventFd);
   const fail = (result: number, call: string) => {
     event.close();

@@ -4,13 +4,12 @@ import { AttachError } from "elf-loader";
 import { EACCES, ENOENT, EPERM, PERF_TYPE_TRACEPOINT } from "elf-loader/uapi";
 import { kernelError } from "../host/kernel-error.ts";
 import { Tracefs } from "../host/tracefs.ts";
-import type { Hook } from "../program/hook.ts";
-import type { BpfProgram } from "../program/program.ts";
+import type { Hook, LoadedProgram } from "../program/hook.ts";
 import { perfEventOpen } from "../sys/perf-event.ts";
 import { attachToPerfEvent } from "./perf-event-link.ts";
 
 /** The number perf knows the event by; throws where tracefs or the event is not to be had. */
-function tracepointId(program: BpfProgram, target: string): number {
+function tracepointId(program: LoadedProgram, target: string): number {
   const refuse = (result: number, call: string, likely: string) =>
     kernelError(result, {
       doing: `attach program ${program.name} to tracepoint ${target}`,

@@ -5,8 +5,7 @@ import { AttachError, type ProgramSpec, UnsupportedError } from "elf-loader";
 import { EINVAL } from "elf-loader/uapi";
 import { kernelError } from "../host/kernel-error.ts";
 import { vmlinuxBtf } from "../host/vmlinux-btf.ts";
-import type { Hook } from "../program/hook.ts";
-import type { BpfProgram } from "../program/program.ts";
+import type { Hook, LoadedProgram } from "../program/hook.ts";
 import { linkCreate, rawTracepointOpen } from "../sys/bpf.ts";
 import { Fd } from "../sys/fd.ts";
 import type { Fields } from "../sys/struct.ts";
@@ -35,7 +34,7 @@ function targetFields(spec: ProgramSpec, name: string, kind: "func" | "typedef")
 }
 
 /** BPF_LINK_CREATE, and before 5.15, which answers EINVAL, BPF_RAW_TRACEPOINT_OPEN without a name. */
-function attachTracing(program: BpfProgram, hook: string, target: string): BpfLink {
+function attachTracing(program: LoadedProgram, hook: string, target: string): BpfLink {
   let call = "bpf(BPF_LINK_CREATE)";
   let fd = linkCreate({ prog_fd: program.fd.number, attach_type: program.spec.expectedAttachType });
   if (fd === -EINVAL) {

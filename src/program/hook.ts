@@ -1,8 +1,15 @@
 // What a kind of hook answers for itself; src/link/ has one file a hook.
 
 import type { ProgramSpec } from "elf-loader";
+import type { Fd } from "../sys/fd.ts";
 import type { Fields } from "../sys/struct.ts";
-import type { BpfProgram } from "./program.ts";
+
+/** What a hook needs of a program that the verifier has accepted. */
+export interface LoadedProgram {
+  readonly name: string;
+  readonly spec: ProgramSpec;
+  readonly fd: Fd;
+}
 
 /** A program attached to a hook, for as long as it is not closed. */
 export interface Attachment extends Disposable {
@@ -22,5 +29,5 @@ export interface Hook {
   /** What bpf(BPF_PROG_LOAD) must be told of the target. */
   readonly loadFields?: (spec: ProgramSpec) => Fields;
   /** Throws AttachError, PermissionError or UnsupportedError. */
-  readonly attach: (program: BpfProgram, target: string) => Attachment;
+  readonly attach: (program: LoadedProgram, target: string) => Attachment;
 }

@@ -3,12 +3,12 @@
 import { AttachError, BpfRuntimeError, type LinkedProgram, type ProgramSpec } from "elf-loader";
 import { bpf_prog_info } from "elf-loader/uapi";
 import { errnoName } from "../host/kernel-error.ts";
-import { withMemlockRaised } from "../host/memlock.ts";
 import { objGetInfoByFd, progLoad, progTestRun } from "../sys/bpf.ts";
 import { Fd } from "../sys/fd.ts";
 import { cString } from "../sys/libc.ts";
+import { withMemlockRaised } from "../sys/memlock.ts";
 import { type Fields, readField } from "../sys/struct.ts";
-import type { Attachment, Hook } from "./hook.ts";
+import type { Attachment, Hook, LoadedProgram } from "./hook.ts";
 import { loadError } from "./load-error.ts";
 import { verifierLog } from "./verifier-log.ts";
 
@@ -21,7 +21,7 @@ export interface LoadOptions {
 }
 
 /** A loaded program. Closing it gives back its descriptor; attached, it lives on until its attachment is closed. */
-export class BpfProgram implements Disposable {
+export class BpfProgram implements LoadedProgram, Disposable {
   readonly name: string;
   readonly spec: ProgramSpec;
   readonly fd: Fd;

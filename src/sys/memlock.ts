@@ -1,7 +1,7 @@
 // RLIMIT_MEMLOCK: before 5.11 the memory of maps and programs counts against it (later: the memory cgroup).
 
 import { EPERM, RLIMIT_MEMLOCK } from "elf-loader/uapi";
-import { getrlimit, setrlimit } from "../sys/libc.ts";
+import { getrlimit, setrlimit } from "./libc.ts";
 
 const UNLIMITED = 0xffff_ffff_ffff_ffffn; // RLIM_INFINITY
 

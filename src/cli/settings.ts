@@ -1,0 +1,24 @@
+// What a run is told by its command line.
+
+import type { SyscallHook } from "../index.ts";
+
+export type Format = "text" | "jsonl";
+
+export interface Options {
+  readonly attach: SyscallHook | "auto";
+  readonly syscall: string;
+  /** Milliseconds. */
+  readonly interval: number;
+  readonly count?: number;
+  /** Milliseconds. */
+  readonly duration?: number;
+  readonly uid?: number;
+  readonly pid?: number;
+  readonly comm?: string;
+  /** Bytes. */
+  readonly bufferSize?: number;
+  readonly output: Format;
+  readonly verbose: boolean;
+  /** What follows `--`. */
+  readonly command: readonly string[];
+}

@@ -10,13 +10,17 @@ struct {
 
 static __always_inline int handle(void *ctx)
 {
-	struct hello_event event = {};
+	/* On the stack in full, and output as far as it is asked for. */
+	struct hello_placed_event event = {};
 	struct hello_account *account = produce();
 
 	if (!account)
 		return 0;
-	fill(&event);
-	if (bpf_perf_event_output(ctx, &events, BPF_F_CURRENT_CPU, &event, sizeof(event)))
+	fill(&event.event);
+	if (config.placed)
+		place(&event);
+	if (bpf_perf_event_output(ctx, &events, BPF_F_CURRENT_CPU, &event,
+				  config.placed ? sizeof(event) : sizeof(event.event)))
 		lose(account);
 	return 0;
 }

@@ -10,16 +10,25 @@ struct {
 static __always_inline int handle(void *ctx)
 {
 	struct hello_account *account = produce();
+	struct hello_placed_event *placed = 0;
 	struct hello_event *event;
 
 	if (!account)
 		return 0;
-	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	/* The size of a reservation must be a constant. */
+	if (config.placed) {
+		placed = bpf_ringbuf_reserve(&events, sizeof(*placed), 0);
+		event = placed ? &placed->event : 0;
+	} else {
+		event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	}
 	if (!event) {
 		lose(account);
 		return 0;
 	}
 	fill(event);
+	if (placed)
+		place(placed);
 	bpf_ringbuf_submit(event, 0);
 	return 0;
 }

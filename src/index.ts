@@ -34,6 +34,7 @@ export { effectiveCapabilities } from "./host/capabilities.ts";
 export { kernelRelease } from "./host/kernel.ts";
 export { ownTgid } from "./host/own-tgid.ts";
 export { compatTaskMark, syscallNames, syscallNumber } from "./host/syscalls.ts";
+export { type TaskLayout, taskLayout } from "./host/task-layout.ts";
 export { BpfArray } from "./map/array.ts";
 export { BpfHashMap } from "./map/hash.ts";
 export { BpfMap } from "./map/map.ts";

@@ -41,6 +41,14 @@ struct hello_config {
 	__u64 compat_mask;
 	__u64 compat_value;
 	__u64 limit; /* so many reach user space and no more; 0: all */
+	bool placed; /* events say where their process is: struct hello_placed_event */
+	/* Offsets in the running kernel's types, on the way from a task to its pid in its own namespace. */
+	bool has_task_layout;
+	__u32 task_group_leader;
+	__u32 task_thread_pid;
+	__u32 pid_level;
+	__u32 pid_numbers;
+	__u32 upid_size;
 };
 
 const volatile struct hello_config config;

@@ -13,6 +13,13 @@ struct hello_event {
 	char message[12];
 };
 
+/* The same with what lays it to a container. */
+struct hello_placed_event {
+	struct hello_event event;
+	int nspid; /* the pid as the process itself knows it; 0 where it cannot be told */
+	__u64 cgroup;
+};
+
 static const char hello_world[12] = "Hello World";
 
 /* A function of its own, so that its BTF carries struct hello_event. */
@@ -25,6 +32,33 @@ static __noinline int fill(struct hello_event *event)
 		bpf_probe_read_kernel(&event->message, sizeof(event->message), hello_world);
 	else
 		__builtin_memcpy(event->message, hello_world, sizeof(event->message));
+	return 0;
+}
+
+/*
+ * current->group_leader->thread_pid, and of its numbers the innermost one.
+ * The offsets come from user space, which has read the kernel's BTF.
+ */
+static __always_inline int namespace_pid(void)
+{
+	__u64 leader = 0, pid = 0;
+	__u32 level = 0;
+	int number = 0;
+
+	if (!config.has_task_layout || !config.has_probe_read_kernel)
+		return 0;
+	bpf_probe_read_kernel(&leader, sizeof(leader), (void *)(bpf_get_current_task() + config.task_group_leader));
+	bpf_probe_read_kernel(&pid, sizeof(pid), (void *)(leader + config.task_thread_pid));
+	bpf_probe_read_kernel(&level, sizeof(level), (void *)(pid + config.pid_level));
+	bpf_probe_read_kernel(&number, sizeof(number),
+			      (void *)(pid + config.pid_numbers + (__u64)level * config.upid_size));
+	return number;
+}
+
+static __noinline int place(struct hello_placed_event *placed)
+{
+	placed->nspid = namespace_pid();
+	placed->cgroup = bpf_get_current_cgroup_id();
 	return 0;
 }
 

@@ -3,17 +3,28 @@
 import type { EventReader } from "../../index.ts";
 import { escapeText } from "../escape.ts";
 import type { Report } from "../report.ts";
+import type { Options } from "../settings.ts";
 import type { Source } from "./mode.ts";
 
 /** struct hello_event of bpf/include/hello_event.bpf.h, as its BTF says. */
-export type HelloEvent = { pid: number; uid: number; command: string; message: string };
+type HelloEvent = { pid: number; uid: number; command: string; message: string };
+/** struct hello_placed_event: the same in its container. */
+type PlacedEvent = { event: HelloEvent; nspid: number; cgroup: bigint };
+export type AnyEvent = HelloEvent | PlacedEvent;
+
+/** The struct that the program writes: a line of text has no room for more than the event. */
+export function eventStruct({ output }: Options): string {
+  return output === "jsonl" ? "hello_placed_event" : "hello_event";
+}
 
 /** A line `PID UID COMMAND MESSAGE` for every event of a buffer. */
-export function eventSource(reader: EventReader<HelloEvent>, report: Report): Source {
+export function eventSource(reader: EventReader<AnyEvent>, report: Report): Source {
   let received = 0;
-  const show = (event: HelloEvent) => {
+  const show = (record: AnyEvent) => {
     received++;
-    report.event(event, () => `${event.pid} ${event.uid} ${escapeText(event.command)} ${escapeText(event.message)}`);
+    const event = "event" in record ? record.event : record;
+    const place = "event" in record ? { nspid: record.nspid || undefined, cgroup: record.cgroup } : {};
+    report.event({ ...event, ...place }, () => textLine(event));
   };
   return {
     read: (limit) => reader.read(show, limit),
@@ -22,4 +33,8 @@ export function eventSource(reader: EventReader<HelloEvent>, report: Report): So
     received: () => received,
     [Symbol.dispose]: () => reader.close(),
   };
+}
+
+function textLine({ pid, uid, command, message }: HelloEvent): string {
+  return `${pid} ${uid} ${escapeText(command)} ${escapeText(message)}`;
 }

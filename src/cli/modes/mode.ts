@@ -1,8 +1,8 @@
 // What a mode answers for itself; one file a mode, one line in the list of index.ts.
 
 import type { BpfObject } from "../../index.ts";
-import type { Options } from "../options.ts";
 import type { Report } from "../report.ts";
+import type { Options } from "../settings.ts";
 
 /** What a mode reads, from the moment its program is loaded until its last word. */
 export interface Source extends Disposable {
@@ -29,6 +29,8 @@ export interface Mode {
   readonly refreshes: boolean;
   /** Which of the options for some modes only it has a use for. */
   readonly uses: readonly ("interval" | "bufferSize")[];
+  /** Whether its events can say which container their process is in: struct hello_placed_event. */
+  readonly places?: boolean;
   /** Before load: what the options change in the object besides the configuration. */
   readonly prepare?: (spec: BpfObject["spec"], options: Options) => void;
   /** After load, before the program is attached. */

@@ -1,7 +1,7 @@
 // --mode ring: a struct for every event, through one ring buffer.
 
 import ringObject from "../../../build/bpf/hello_ring.bpf.o" with { type: "file" };
-import { eventSource, type HelloEvent } from "./event-source.ts";
+import { type AnyEvent, eventSource, eventStruct } from "./event-source.ts";
 import type { Mode } from "./mode.ts";
 
 export const ring: Mode = {
@@ -9,13 +9,14 @@ export const ring: Mode = {
   description: "a line for each event, through a BPF ring buffer",
   object: ringObject,
   refreshes: false,
+  places: true,
   uses: ["bufferSize"],
   prepare(spec, { bufferSize }) {
     const events = spec.maps.get("events");
     if (events && bufferSize) events.maxEntries = bufferSize;
   },
   open(object, options, report) {
-    const reader = object.ringBuffer<HelloEvent>("events", "hello_event");
+    const reader = object.ringBuffer<AnyEvent>("events", eventStruct(options));
     report.bufferSize(options.bufferSize, reader.size);
     return eventSource(reader, report);
   },

@@ -76,6 +76,11 @@ export class CpuBuffer implements Disposable {
     return count;
   }
 
+  /** Whether the kernel has written more than was read. */
+  get hasMore(): boolean {
+    return Atomics.load(this.#mapping.memory.i32, HEAD_WORD) !== Number(BigInt.asIntN(32, this.#position));
+  }
+
   #publish(bytes: number): void {
     if (bytes === 0) return;
     this.#position += BigInt(bytes);

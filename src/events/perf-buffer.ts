@@ -94,6 +94,16 @@ export class PerfBuffer<T = unknown> extends RecordReader<T> {
     this.#epoll.add(number, EPOLLIN, cpu);
   }
 
+  /**
+   * A perf event says only once that it can be read (perf_poll), and arming the wait may be what it says it to: whether
+   * there is something is looked up in the buffers once it is armed.
+   */
+  override wait(): Promise<void> {
+    const waited = super.wait();
+    if (!this.closed && this.#buffers.some((buffer) => buffer.hasMore)) this.wake();
+    return waited;
+  }
+
   /** CPUs take turns in being first, so that a busy one does not starve the others. */
   protected override drain(callback: RecordCallback, limit: number): number {
     const buffers = this.#buffers;

@@ -10,6 +10,8 @@ export abstract class EventReader<T> implements AsyncIterable<T>, Disposable {
   /** Had with the first wait: a reader that never waits needs no thread. */
   #poller: PollerShare | undefined;
   #closed = false;
+  /** What a loop has read and not yet handed over, the last first. */
+  readonly #taken: T[] = [];
 
   /** What epoll is asked about. */
   protected abstract readonly waitFd: number;
@@ -36,13 +38,21 @@ export abstract class EventReader<T> implements AsyncIterable<T>, Disposable {
     this.#poller?.cancel(this.waitFd);
   }
 
-  /** Every event from now on, until the reader is closed. */
+  /** Every event from now on, until the reader is closed. Leaving the loop loses none: the next loop goes on behind it. */
   async *[Symbol.asyncIterator](): AsyncGenerator<T> {
-    while (!this.#closed) {
-      const values: T[] = [];
-      this.read((value) => values.push(value), TURN);
-      if (values.length === 0) await this.wait();
-      yield* values;
+    const taken = this.#taken;
+    while (taken.length > 0 || !this.#closed) {
+      if (taken.length > 0) yield taken.pop() as T;
+      else if (this.#take() === 0) await this.wait();
+    }
+  }
+
+  /** Reads for the loop; what comes before an event that cannot be read is kept too. */
+  #take(): number {
+    try {
+      return this.read((value) => this.#taken.push(value), TURN);
+    } finally {
+      this.#taken.reverse();
     }
   }
 

@@ -294,6 +294,18 @@ function generateErrno(): string {
   ].join("\n");
 }
 
+function generateCapabilities(): string {
+  const headers = ["linux/capability.h"];
+  const names = macros(headers, /^CAP_(?!LAST_CAP$|TO_)/);
+  const values = evaluate(include(headers), names).map(Number);
+  const entries = names.map((n, i): [string, number] => [n, values[i] ?? 0]);
+  return `/** Number of each capability: the bit in a set. */\n${printTable(
+    "CAPABILITIES",
+    entries.sort((a, b) => a[1] - b[1]),
+    NUMBER_BY_NAME,
+  )}`;
+}
+
 /** The open(2) flags that are not the same number on both machines. */
 function openFlags(name: string, flags: readonly string[]): string {
   const names = ["O_DIRECT", "O_DIRECTORY", "O_LARGEFILE", "O_NOFOLLOW", "O_TMPFILE"];
@@ -342,6 +354,7 @@ export function generate(version = headersVersion()): Map<string, string> {
     ["layout.ts", "Shape of a struct layout", LAYOUT_TYPE],
     ...Object.entries(SOURCES).map(([file, s]): [string, string, string] => [file, s.about, generateFile(s)]),
     ["errno.ts", "errno numbers and names, both ways; the same on x86-64 and arm64", generateErrno()],
+    ["capabilities.ts", "Capabilities by name", generateCapabilities()],
     [
       "open-flags.ts",
       "open(2) flags whose numbers differ between the two machines; the others are in linux.ts",

@@ -23,6 +23,7 @@ export {
   UnsupportedError,
   VerifierError,
 } from "elf-loader";
+export { CAP_KILL } from "elf-loader/uapi";
 export { PerfBuffer, type PerfBufferOptions } from "./events/perf-buffer.ts";
 export { PollerShare } from "./events/poller.ts";
 export { EventReader } from "./events/reader.ts";
@@ -30,9 +31,10 @@ export { type RecordCallback, RecordReader } from "./events/record-reader.ts";
 export { RingBuffer } from "./events/ring-buffer.ts";
 export { TracePipe } from "./events/trace-pipe.ts";
 export { FEATURES, type Feature, probeReadKernel } from "./features/probes.ts";
-export { effectiveCapabilities } from "./host/capabilities.ts";
+export { capabilityNames, effectiveCapabilities } from "./host/capabilities.ts";
 export { kernelRelease } from "./host/kernel.ts";
 export { ownTgid } from "./host/own-tgid.ts";
+export { dropPrivileges } from "./host/privileges.ts";
 export { compatTaskMark, syscallNames, syscallNumber } from "./host/syscalls.ts";
 export { type TaskLayout, taskLayout } from "./host/task-layout.ts";
 export { BpfArray } from "./map/array.ts";

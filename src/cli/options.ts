@@ -71,7 +71,8 @@ function commandLine(): Command {
     .option("--comm <name>", "only calls of processes with this name", valued(parseComm))
     .option("--buffer-size <bytes>", "ring: the buffer's size, perf: each CPU's, such as 64K or 8M", valued(parseSize))
     .addOption(new Option("--output <format>", "how to print").choices(["text", "jsonl"]).default("text"))
-    .option("-v, --verbose", "also the verifier's log, where it refuses")
+    .option("--keep-privileges", "keep the capabilities that are not needed after attaching")
+    .option("-v, --verbose", "also what is kept of the capabilities, and the verifier's log where it refuses")
     .version(`hello-ebpf ${version}`, "--version", "print the version")
     .helpOption("--help", "print this help")
     .addHelpText("after", `\nModes:\n${modes}\n\n${EXIT_HELP}`)
@@ -100,7 +101,14 @@ export function parseOptions(argv: readonly string[]): Invocation | undefined {
     if (error.exitCode === 0) return undefined;
     throw new UsageError(error.message.replace(/^error: /, "").replaceAll("\n", " "));
   }
-  const { mode: name, interval = 2000, verbose = false, ...rest } = parser.opts();
+  const { mode: name, interval = 2000, verbose = false, keepPrivileges = false, ...rest } = parser.opts();
   const mode = MODES.find((row) => row.name === name) as Mode;
-  return { mode, interval, verbose, command, ...(rest as Omit<Options, "mode" | "interval" | "verbose" | "command">) };
+  return {
+    mode,
+    interval,
+    verbose,
+    keepPrivileges,
+    command,
+    ...(rest as Omit<Options, "mode" | "interval" | "verbose" | "keepPrivileges" | "command">),
+  };
 }

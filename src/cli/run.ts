@@ -6,6 +6,7 @@ import { readAccounts } from "./accounts.ts";
 import { Child } from "./child.ts";
 import { configure } from "./configuration.ts";
 import type { Endings } from "./endings.ts";
+import { leastPrivileges } from "./least-privileges.ts";
 import type { Source } from "./modes/mode.ts";
 import type { Invocation } from "./options.ts";
 import type { Output } from "./output.ts";
@@ -24,13 +25,18 @@ export async function run(options: Invocation, report: Report, output: Output, e
   using _link = started.watched.link;
   report.attached(options.mode.name, options.attach, started.watched);
   Bun.gc(true); // what was needed to get here, the kernel's BTF above all, is not kept while idle
-  await output.flush();
-  output.watch();
   endings.onEnd(() => source.wake());
   const timer = options.duration && setTimeout(() => endings.end({ status: 0 }), options.duration);
   const child =
     options.command.length > 0 ? new Child(options.command, (status) => endings.end({ status })) : undefined;
   try {
+    // After the command has been started with all of them, before the thread that waits is, which inherits what is left.
+    if (!options.keepPrivileges) {
+      const kept = leastPrivileges(started.watched.object, child !== undefined);
+      if (options.verbose) report.note(`capabilities kept: ${kept.join(", ") || "none"}`);
+    }
+    await output.flush();
+    output.watch();
     await readUntilEnd(source, options, report, output, endings);
     void child?.terminate();
     const totals = await settle(started.watched, source, report, output);

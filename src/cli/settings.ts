@@ -19,6 +19,8 @@ export interface Options {
   readonly bufferSize?: number;
   readonly output: Format;
   readonly verbose: boolean;
+  /** Whether the capabilities that are not needed after attaching are kept all the same. */
+  readonly keepPrivileges: boolean;
   /** What follows `--`. */
   readonly command: readonly string[];
 }

@@ -24,6 +24,8 @@ export type OnLost = (cpu: number, count: number) => void;
 export class CpuBuffer implements Disposable {
   readonly cpu: number;
   readonly event: Fd;
+  /** Nothing more will come: the kernel has turned the event off. */
+  offline = false;
   readonly #mapping: Mapping;
   readonly #data: Memory;
   readonly #tail: BigInt64Array;

@@ -47,19 +47,40 @@ export class PerfBuffer<T = unknown> extends RecordReader<T> {
   readonly size: number;
   readonly #epoll = new Epoll();
   readonly #buffers: CpuBuffer[] = [];
+  readonly #map: BpfPerfEventArray;
   readonly #onLost: OnLost;
+  /** CPUs that are online and could not be opened. */
+  readonly #refused = new Set<number>();
   #next = 0;
 
   constructor(map: BpfPerfEventArray, decode: Decoder<T>, recordSize = 0, options: PerfBufferOptions = {}) {
     super(decode, recordSize);
+    this.#map = map;
     this.waitFd = this.#epoll.fd.number;
     this.size = powerOfTwoPages(options.size ?? DEFAULT_SIZE) * PAGE_SIZE;
     this.#onLost = options.onLost ?? (() => {});
     try {
-      for (const cpu of onlineCpus()) this.#open(cpu, map);
+      for (const cpu of onlineCpus()) this.#open(cpu);
     } catch (error) {
       this.unmap();
       throw error;
+    }
+  }
+
+  /**
+   * Reads from now on the CPUs that have come online since, and from the next read on no more those that went offline:
+   * their events do not come back with them. Throws where a CPU cannot be opened; it is not tried again until it has
+   * been offline.
+   */
+  followCpus(): void {
+    const online = new Set(onlineCpus());
+    for (const buffer of this.#buffers) buffer.offline ||= !online.has(buffer.cpu);
+    for (const cpu of this.#refused) if (!online.has(cpu)) this.#refused.delete(cpu);
+    for (const cpu of online) {
+      if (this.#refused.has(cpu) || this.#buffers.some((buffer) => buffer.cpu === cpu && !buffer.offline)) continue;
+      this.#refused.add(cpu);
+      this.#open(cpu);
+      this.#refused.delete(cpu);
     }
   }
 
@@ -68,7 +89,8 @@ export class PerfBuffer<T = unknown> extends RecordReader<T> {
     return this.#buffers.map((buffer) => buffer.cpu);
   }
 
-  #open(cpu: number, map: BpfPerfEventArray): void {
+  #open(cpu: number): void {
+    const map = this.#map;
     const refused = { subject: `map ${map.name}`, needs: ["CAP_PERFMON"], kind: "perf" as const };
     const number = perfEventOpen(OUTPUT_EVENT, -1, cpu);
     if (number === -ENODEV) return; // went offline since the list was read
@@ -113,7 +135,16 @@ export class PerfBuffer<T = unknown> extends RecordReader<T> {
       count += buffer.consume(callback, this.#onLost, limit - count, this);
     }
     this.#next++;
+    if (count < limit) this.#forgetOffline();
     return count;
+  }
+
+  /** Called when all there is has been read. */
+  #forgetOffline(): void {
+    for (const buffer of this.#buffers.filter(({ offline }) => offline)) {
+      this.#buffers.splice(this.#buffers.indexOf(buffer), 1);
+      buffer.close();
+    }
   }
 
   protected override unmap(): void {

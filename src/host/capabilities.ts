@@ -1,30 +1,7 @@
 // This process's capabilities (capabilities(7)), from /proc/self/status.
 
 import { readFileSync } from "node:fs";
-import {
-  CAP_BPF,
-  CAP_DAC_OVERRIDE,
-  CAP_IPC_LOCK,
-  CAP_NET_ADMIN,
-  CAP_PERFMON,
-  CAP_SYS_ADMIN,
-  CAP_SYS_PTRACE,
-  CAP_SYS_RESOURCE,
-  CAP_SYSLOG,
-} from "elf-loader/uapi";
-
-/** The capabilities that anything here ever needs, by name; the numbers are bits of the set. */
-const BITS = {
-  CAP_BPF,
-  CAP_DAC_OVERRIDE,
-  CAP_IPC_LOCK,
-  CAP_NET_ADMIN,
-  CAP_PERFMON,
-  CAP_SYS_ADMIN,
-  CAP_SYS_PTRACE,
-  CAP_SYS_RESOURCE,
-  CAP_SYSLOG,
-} as const;
+import { CAPABILITIES } from "elf-loader/uapi";
 
 /** A field of /proc/self/status without its label; "" where there is none. */
 export function ownStatus(field: string): string {
@@ -36,15 +13,20 @@ export function ownStatus(field: string): string {
   }
 }
 
-/** The effective set, by name, of those listed above. */
+/** The effective set, by name. */
 export function effectiveCapabilities(): Set<string> {
   const bits = BigInt(`0x${ownStatus("CapEff") || "0"}`);
   const names = new Set<string>();
-  for (const [name, bit] of Object.entries(BITS)) if (bits & (1n << BigInt(bit))) names.add(name);
+  for (const [name, bit] of Object.entries(CAPABILITIES)) if (bits & (1n << BigInt(bit))) names.add(name);
   return names;
 }
 
 /** CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON, as it did alone before 5.8 (include/linux/capability.h). */
 export function hasCapability(name: string, held: ReadonlySet<string> = effectiveCapabilities()): boolean {
   return held.has(name) || ((name === "CAP_BPF" || name === "CAP_PERFMON") && held.has("CAP_SYS_ADMIN"));
+}
+
+/** Names of capability numbers: 39 is CAP_BPF. */
+export function capabilityNames(numbers: readonly number[]): string[] {
+  return Object.keys(CAPABILITIES).filter((name) => numbers.includes(CAPABILITIES[name] as number));
 }

@@ -4,6 +4,7 @@
 export * from "./bpf.ts";
 export * from "./bpf-layouts.ts";
 export * from "./btf.ts";
+export * from "./capabilities.ts";
 export * from "./elf.ts";
 export * from "./errno.ts";
 export * from "./layout.ts";

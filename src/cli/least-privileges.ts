@@ -1,0 +1,20 @@
+// What is given up once attached: nothing here needs a capability to read what the kernel hands over.
+
+import { type BpfObject, CAP_KILL, capabilityNames, dropPrivileges } from "../index.ts";
+import { readAccounts } from "./accounts.ts";
+
+/**
+ * Drops every capability but what is needed until the end, and says by name what that is: nothing, on kernels that let a
+ * map be read by who has its descriptor; CAP_KILL where a command may have to be ended that has become another user.
+ */
+export function leastPrivileges(object: BpfObject, hasCommand: boolean): string[] {
+  const works = () => {
+    try {
+      readAccounts(object);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  return capabilityNames(dropPrivileges(hasCommand ? [CAP_KILL] : [], works) ?? []);
+}

@@ -40,7 +40,7 @@ const OUTPUT_EVENT = {
   wakeup_events: 1,
 };
 
-/** Reader of all CPUs' buffers. The map must stay open. CPUs that come online later are not read: their output fails. */
+/** Reader of all CPUs' buffers. The map must stay open. CPUs that come online later are read from followCpus() on. */
 export class PerfBuffer<T = unknown> extends RecordReader<T> {
   protected override readonly waitFd: number;
   /** Bytes for each CPU. */

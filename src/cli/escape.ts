@@ -11,12 +11,12 @@ function hex(value: number, digits: number): string {
   return value.toString(16).padStart(digits, "0");
 }
 
-/** A byte as \xNN, also one that was not UTF-8; a character beyond them as \u{NNNN}. */
+/** A byte as \xNN, also one that was not UTF-8; a character of several bytes as \u{NNNN}. */
 function escapeUnit(unit: string): string {
   const code = unit.charCodeAt(0);
   if (isEscapedByte(code)) return `\\x${hex(code - 0xdc00, 2)}`;
   if (unit === "\\") return "\\\\";
-  return code < 0x100 ? `\\x${hex(code, 2)}` : `\\u{${hex(code, 4)}}`;
+  return code < 0x80 ? `\\x${hex(code, 2)}` : `\\u{${hex(code, 4)}}`;
 }
 
 /** For a terminal, told apart: a backslash is doubled, so that nothing that is shown can be two things. */

@@ -3,6 +3,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   type Ended,
+  fewerInGuests,
   GUEST,
   Hello,
   NamedProgram,
@@ -18,7 +19,7 @@ import {
 setDefaultTimeout(20_000 + SLOWNESS * 8_000);
 const folder = scratch();
 const JSONL = ["--output", "jsonl"];
-const EACH = GUEST ? 10_000 : 60_000;
+const EACH = GUEST ? 8_000 : 60_000;
 const WRITERS = 3;
 
 /** A run while so many programs write as fast as they can, each a known number of times. */
@@ -44,7 +45,7 @@ function expectAccounts({ status, stdout, stderr }: Ended, produced: number) {
   return summary;
 }
 
-for (const hook of workingHooks())
+for (const hook of fewerInGuests(["auto", ...workingHooks()], ["auto"]))
   for (const mode of ["ring", "perf"])
     test(`${mode} by ${hook}: a buffer of one page under a storm`, async () => {
       const run = await storm(["--mode", mode, "--attach", hook, "--buffer-size", "4096"]);
@@ -72,17 +73,23 @@ for (const mode of ["ring", "perf"]) {
 }
 
 test("perf says each loss that the kernel told of, with the CPU", async () => {
-  const { stdout, stderr } = await storm(["--mode", "perf", "--buffer-size", "4096"]);
-  const records = recordsOf(stdout).filter(({ type }) => type === "lost");
-  expect(records.length).toBeGreaterThan(0);
-  for (const { cpu, count } of records) {
-    expect(cpu).toBeNumber();
-    expect(Number(count)).toBeGreaterThan(0);
-  }
-  // The kernel tells of a loss with the next record that fits: what came after the last one, it does not.
-  const told = records.reduce((sum, { count }) => sum + Number(count), 0);
-  expect(told).toBeLessThanOrEqual(summaryOf(stdout).lost);
-  expect(stderr).toMatch(/^hello-ebpf: lost \d+ events on CPU \d+/m);
+  const dd = new NamedProgram(folder, "dd");
+  const onFirstCpu = (count: number) => Bun.spawn(["taskset", "1", ...dd.command, ...writes(count)]).exited;
+  const args = ["--mode", "perf", "--buffer-size", "4096", "--syscall", "write", "--comm", dd.name, ...JSONL];
+  const run = await new Hello(args).attached();
+  run.kill("SIGSTOP"); // a page has room for less than a hundred
+  expect(await onFirstCpu(500)).toBe(0);
+  run.kill("SIGCONT");
+  await run.until(({ stdout }) => stdout.includes('"event"'));
+  await Bun.sleep(100 * SLOWNESS);
+  expect(await onFirstCpu(10)).toBe(0); // the kernel tells of a loss with the next record that fits
+  const { stdout, stderr } = await run.stop();
+  const { produced, lost } = summaryOf(stdout);
+  expect(produced).toBe(510);
+  expect(lost).toBeGreaterThan(400);
+  const told = recordsOf(stdout).filter(({ type }) => type === "lost");
+  expect(told.map(({ cpu, count }) => ({ cpu, count }))).toEqual([{ cpu: 0, count: lost }]);
+  expect(stderr).toMatch(new RegExp(`^hello-ebpf: lost ${lost} events on CPU 0`, "m"));
 });
 
 test("map counts every one of a storm", async () => {

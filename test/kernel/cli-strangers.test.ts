@@ -1,7 +1,7 @@
 // A process can set its name to anything: nothing of it reaches the terminal as it is, and JSON stays JSON.
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { Hello, linesOf, recordsOf, SLOWNESS } from "./support.ts";
+import { fewerInGuests, Hello, linesOf, recordsOf, SLOWNESS } from "./support.ts";
 
 setDefaultTimeout(20_000 + SLOWNESS * 3_000);
 
@@ -20,7 +20,7 @@ const NAMES: readonly { name: string; printf: string; text: string; json: string
     hex: "61fffe62",
   },
   { name: "a raw C1 byte", printf: "a\\233b", text: "a\\x9bb", json: "a\ufffdb", hex: "619b62" },
-  { name: "C1 as UTF-8", printf: "a\\302\\233b", text: "a\\x9bb", json: "a\u009bb" },
+  { name: "C1 as UTF-8", printf: "a\\302\\233b", text: "a\\u{009b}b", json: "a\u009bb" },
   { name: "a character cut in two", printf: "a\\342\\202", text: "a\\xe2\\x82", json: "a\ufffd\ufffd", hex: "61e282" },
   {
     name: "a surrogate as UTF-8",
@@ -53,7 +53,7 @@ async function callUnder(printf: string): Promise<number> {
 }
 
 describe("a process's name with", () => {
-  for (const mode of ["perf", "ring"])
+  for (const mode of fewerInGuests(["perf", "ring"], ["ring"]))
     test(`anything in it, ${mode}`, async () => {
       const text = await new Hello(["--mode", mode]).attached();
       const json = await new Hello(["--mode", mode, "--output", "jsonl"]).attached();
@@ -97,5 +97,5 @@ test("a command line's own bytes are escaped in what is said of them", async () 
   const run = await new Hello(["--mode", "ring", "--", "/no/\x1b[2J\u009b"]).ended();
   expect(run.status).toBe(127);
   expect(run.stderr).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
-  expect(run.stderr).toContain("\\x1b[2J\\x9b");
+  expect(run.stderr).toContain("\\x1b[2J\\u{009b}");
 });

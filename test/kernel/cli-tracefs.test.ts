@@ -26,15 +26,13 @@ const WITHOUT = [
 
 const mountinfo = (pid: number) => readFileSync(`/proc/${pid}/mountinfo`, "utf8");
 
-/** What the descriptors of a process lead to. */
-function openFiles(pid: number): string[] {
-  return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
-    try {
-      return [readlinkSync(`/proc/${pid}/fd/${fd}`)];
-    } catch {
-      return [];
-    }
-  });
+/** What a descriptor of a process leads to; undefined where it is closed by now. */
+function openFile(pid: number, fd: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/fd/${fd}`);
+  } catch {
+    return undefined;
+  }
 }
 
 describe("tracefs not mounted", () => {
@@ -59,10 +57,15 @@ describe("tracefs not mounted", () => {
 
   test("it may be mounted anywhere, also where a space is in the path", async () => {
     const script = 'mkdir -p "$0/a b"; mount -t tracefs tracefs "$0/a b"; exec "$@"';
-    const wrapper = ["unshare", "--mount", "sh", "-c", script, folder];
+    const wrapper = [...WITHOUT, "sh", "-c", script, folder];
     const shell = new NamedProgram(folder, "sh");
     const run = await new Hello(["--mode", "trace", "--comm", shell.name], { wrapper }).attached();
-    expect(openFiles(run.pid).filter((path) => path.endsWith("/trace_pipe"))).toHaveLength(1);
+    const pipe = readdirSync(`/proc/${run.pid}/fd`).find((fd) => /trace_pipe$/.test(openFile(run.pid, fd) ?? ""));
+    const mount = /^mnt_id:\s*(\d+)$/m.exec(readFileSync(`/proc/${run.pid}/fdinfo/${pipe}`, "utf8"))?.[1];
+    const point = mountinfo(run.pid)
+      .split("\n")
+      .find((line) => line.startsWith(`${mount} `));
+    expect(point).toContain(`${folder}/a\\040b `);
     await shell.run(["-c", processes(1)]);
     expect(linesOf((await run.stop()).stdout)).toHaveLength(1);
   });
@@ -71,7 +74,7 @@ describe("tracefs not mounted", () => {
 describe("raw_tracepoint needs no tracefs", () => {
   test("none is open while it runs", async () => {
     const run = await new Hello(["--mode", "ring", "--attach", "raw_tracepoint"]).attached();
-    const files = openFiles(run.pid);
+    const files = readdirSync(`/proc/${run.pid}/fd`).map((fd) => openFile(run.pid, fd) ?? "");
     await run.stop();
     expect(files.filter((path) => /trac/.test(path))).toEqual([]);
     expect(files.some((path) => path.includes("bpf"))).toBe(true);

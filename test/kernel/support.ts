@@ -9,6 +9,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
@@ -26,6 +27,14 @@ export const GUEST = / HELLO_EBPF_KERNEL=/.test(readFileSync("/proc/cmdline", "u
 
 /** How much slower than real processors a guest's emulated ones may be. */
 export const SLOWNESS = GUEST ? 15 : 1;
+
+/** What no kernel has a part in is tested on real processors only: an emulated one would take minutes for it. */
+export const userSpace = (register: () => void): void => {
+  if (!GUEST) register();
+};
+
+/** All of them here, some of them in a guest. */
+export const fewerInGuests = <T>(all: readonly T[], some: readonly T[]): readonly T[] => (GUEST ? some : all);
 
 export const HOOKS = ["kprobe", "fentry", "tracepoint", "raw_tracepoint"] as const;
 export const MODES = ["trace", "map", "perf", "ring"] as const;
@@ -75,13 +84,16 @@ let names = 0;
 /** A process name that nothing else on this machine has; 15 bytes at most. */
 export const uniqueName = (prefix = "t"): string => `${prefix}${process.pid.toString(36)}x${(names++).toString(36)}`;
 
+/** One program for every tool: it looks at the first word, or at the next one where that begins with its own name. */
+const BUSYBOX = realpathSync("/bin/sh").endsWith("/busybox");
+
 /** A program under a name of its own, as --comm filters by it: the same file, busybox's applets included. */
 export class NamedProgram {
   readonly name: string;
   readonly path: string;
   readonly #applet: string;
 
-  constructor(folder: string, applet: "sh" | "dd", name: string = uniqueName(applet)) {
+  constructor(folder: string, applet: "sh" | "dd", name: string = uniqueName(BUSYBOX ? "busybox" : applet)) {
     this.name = name;
     this.path = join(folder, name);
     this.#applet = applet;
@@ -89,9 +101,13 @@ export class NamedProgram {
     chmodSync(this.path, 0o755);
   }
 
+  /** Its first words for somebody else who starts it. */
+  get command(): string[] {
+    return BUSYBOX ? [this.path, this.#applet] : [this.path];
+  }
+
   start(args: readonly string[], options: { uid?: number; env?: Record<string, string> } = {}) {
     const command = [this.path, ...args];
-    // busybox looks at the first word for which applet it is.
     return Bun.spawn(command, {
       argv0: this.#applet,
       stdio: ["ignore", "ignore", "ignore"],

@@ -1,0 +1,74 @@
+// The command line, parsed: defaults, units, what belongs to CMD.
+
+import { describe, expect, test } from "bun:test";
+import { closeNames } from "../../src/cli/close-names.ts";
+import { UsageError } from "../../src/cli/exit-status.ts";
+import { type Invocation, parseOptions } from "../../src/cli/options.ts";
+import { SYSCALL_HOOKS, syscallNames } from "../../src/index.ts";
+
+const parse = (...args: string[]) => parseOptions(["--mode", "ring", ...args]) as Invocation;
+
+describe("options", () => {
+  test("have the defaults that are documented", () => {
+    const { mode, ...rest } = parse();
+    expect(mode.name).toBe("ring");
+    expect(rest).toEqual({
+      attach: "auto",
+      syscall: "execve",
+      interval: 2000,
+      output: "text",
+      verbose: false,
+      command: [],
+    });
+  });
+
+  test("take every value in its unit", () => {
+    const sizes = parse("--buffer-size", "64K", "--duration", "2m", "--count", "7", "--output", "jsonl", "-v");
+    expect(sizes).toMatchObject({ bufferSize: 65536, duration: 120_000, count: 7, output: "jsonl", verbose: true });
+    const filters = parse("--uid", "0", "--pid", "4194304", "--comm", "fifteen-bytes-x", "--syscall", "openat");
+    expect(filters).toMatchObject({ uid: 0, pid: 4194304, comm: "fifteen-bytes-x", syscall: "openat" });
+    expect(parseOptions(["--mode", "map", "--interval", "0.5"])?.interval).toBe(500);
+  });
+
+  test("take each mode and each hook", () => {
+    for (const mode of ["trace", "map", "perf", "ring"]) expect(parseOptions(["--mode", mode])?.mode.name).toBe(mode);
+    expect([...SYSCALL_HOOKS]).toEqual(["kprobe", "fentry", "tracepoint", "raw_tracepoint"]);
+    for (const attach of SYSCALL_HOOKS) expect(parse("--attach", attach).attach).toBe(attach);
+  });
+
+  test("may be written with an equals sign, the last of two counts", () => {
+    expect(parse("--count=3", "--count=4").count).toBe(4);
+  });
+
+  test("end at --: what follows is the command's, whatever it looks like", () => {
+    const { command, count } = parse("--count", "1", "--", "sh", "--count", "2", "--", "-v");
+    expect({ command, count }).toEqual({ command: ["sh", "--count", "2", "--", "-v"], count: 1 });
+  });
+
+  test("that are wrong are a UsageError of one line that names the option", () => {
+    for (const [option, value] of [
+      ["--count", "x"],
+      ["--duration", "1"],
+      ["--comm", "sixteen-bytes-xx"],
+    ] as const) {
+      expect(() => parse(option, value)).toThrow(UsageError);
+      expect(() => parse(option, value)).toThrow(option);
+      expect(() => parse(option, value)).not.toThrow(/\n/);
+    }
+    expect(() => parseOptions([])).toThrow("--mode");
+    expect(() => parse("--")).toThrow("command");
+  });
+});
+
+describe("closeNames", () => {
+  test("finds what a slip of the finger leads to, the closest first", () => {
+    const cases = { exceve: "execve", execv: "execve", opemat: "openat", getpidd: "getpid", unlnik: "unlink" };
+    for (const [slip, meant] of Object.entries(cases)) expect(closeNames(slip, syscallNames())[0]).toBe(meant);
+  });
+
+  test("says no more than five, and none where nothing is close", () => {
+    expect(closeNames("get", syscallNames()).length).toBeLessThanOrEqual(5);
+    expect(closeNames("zzzzzzzz", syscallNames())).toEqual([]);
+    expect(closeNames("", syscallNames())).toEqual([]);
+  });
+});

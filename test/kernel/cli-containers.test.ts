@@ -1,0 +1,163 @@
+// What containers need: the least privileges once attached, events that say where their process is, CPUs that come.
+
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Hello, KERNEL, linesOf, MODES, NamedProgram, processes, recordsOf, SLOWNESS, scratch } from "./support.ts";
+
+setDefaultTimeout(20_000 + SLOWNESS * 3_000);
+
+const folder = scratch();
+const status = (pid: number, field: string) =>
+  new RegExp(`^${field}:\\s*(.*)$`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? "";
+
+// include/uapi/linux/capability.h
+const CAP_KILL = 1n << 5n;
+const CAP_BPF = 1n << 39n;
+/** Before 5.19 every bpf(2) wants CAP_BPF while this is set (kernel/bpf/syscall.c); of our kernels that is 5.10. */
+const restricted = readFileSync("/proc/sys/kernel/unprivileged_bpf_disabled", "utf8").trim() !== "0";
+const NEEDED = KERNEL === "5.10" && restricted ? CAP_BPF : 0n;
+
+/** The sets of the thread that runs our code, once it reads events. */
+async function capabilities(args: readonly string[]) {
+  const hello = await new Hello(args).attached();
+  await Bun.sleep(100 + SLOWNESS * 20); // from attached to dropped
+  const set = (name: string) => BigInt(`0x${status(hello.pid, name)}`);
+  const sets = {
+    effective: set("CapEff"),
+    permitted: set("CapPrm"),
+    inheritable: set("CapInh"),
+    bounding: set("CapBnd"),
+  };
+  const waiting = readdirSync(`/proc/${hello.pid}/task`)
+    .filter((tid) => readFileSync(`/proc/${hello.pid}/task/${tid}/comm`, "utf8").trim() === "Worker")
+    .map((tid) => /CapEff:\s*(\w+)/.exec(readFileSync(`/proc/${hello.pid}/task/${tid}/status`, "utf8"))?.[1] ?? "");
+  const noNewPrivileges = status(hello.pid, "NoNewPrivs");
+  return { ...sets, waiting, noNewPrivileges, ended: await hello.stop() };
+}
+
+describe("capabilities once attached", () => {
+  for (const mode of MODES) {
+    test(`${mode} keeps only what it needs`, async () => {
+      const left = await capabilities(["--mode", mode, "-v"]);
+      expect(left).toMatchObject({ effective: NEEDED, permitted: NEEDED, inheritable: 0n, bounding: 0n });
+      expect(left.noNewPrivileges).toBe("1");
+      for (const effective of left.waiting) expect(BigInt(`0x${effective}`)).toBe(NEEDED);
+      expect(left.ended.stderr).toContain(`capabilities kept: ${NEEDED ? "CAP_BPF" : "none"}\n`);
+      expect(left.ended.stderr).toMatch(/^\d+ events, 0 lost$/m); // the accounts can still be read
+      expect(left.ended.status).toBe(0);
+    });
+  }
+
+  test("CAP_KILL as well while there is a command to end", async () => {
+    const left = await capabilities(["--mode", "ring", "--", "/bin/sleep", "60"]);
+    expect(left).toMatchObject({ effective: NEEDED | CAP_KILL, permitted: NEEDED | CAP_KILL });
+    expect(left.ended.status).toBe(0);
+  });
+
+  test("--keep-privileges leaves all", async () => {
+    const own = BigInt(`0x${status(process.pid, "CapEff")}`);
+    const left = await capabilities(["--mode", "ring", "--keep-privileges"]);
+    expect(left).toMatchObject({ effective: own, permitted: own });
+    expect(left.noNewPrivileges).toBe("0");
+  });
+
+  test("the command gets what we were given", async () => {
+    const hello = new Hello([
+      "--mode",
+      "ring",
+      "--",
+      "/bin/sh",
+      "-c",
+      "while read l; do case $l in CapEff*|NoNew*) echo $l;; esac; done < /proc/self/status >&2",
+    ]);
+    const { stderr } = await hello.ended();
+    expect(stderr).toContain(`CapEff: ${status(process.pid, "CapEff")}\n`);
+    expect(stderr).toContain("NoNewPrivs: 0\n");
+  });
+});
+
+/** Where the second version of cgroups is mounted. */
+const CGROUPS = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].find((path) => existsSync(`${path}/cgroup.procs`));
+
+describe("where a process is, as JSON", () => {
+  for (const mode of ["perf", "ring"] as const) {
+    test(`${mode}: the pid in its own namespace`, async () => {
+      const shell = new NamedProgram(folder, "sh");
+      const hello = await new Hello(["--mode", mode, "--comm", shell.name, "--output", "jsonl"]).attached();
+      const inside = Bun.spawn(["unshare", "-p", "-f", ...shell.command, "-c", `${processes(2)}; exec /bin/sleep 60`], {
+        stdio: ["ignore", "ignore", "ignore"],
+      });
+      await hello.until(({ stdout }) => stdout.split('"event"').length > 3);
+      const events = recordsOf((await hello.stop()).stdout).filter(({ type }) => type === "event");
+      expect(events.map(({ nspid }) => nspid)).toEqual([2, 3, 1]);
+      // The last one is still there to be asked.
+      const sleeper = Number(events.at(-1)?.pid);
+      expect(status(sleeper, "NSpid").split(/\s+/).map(Number)).toEqual([sleeper, 1]);
+      process.kill(sleeper, "SIGKILL");
+      await inside.exited;
+    });
+
+    test.skipIf(CGROUPS === undefined)(`${mode}: the cgroup's id`, async () => {
+      const cgroup = join(CGROUPS as string, `hello-${process.pid}-${mode}`);
+      mkdirSync(cgroup);
+      afterAll(() => rmdirSync(cgroup));
+      const shell = new NamedProgram(folder, "sh");
+      const hello = await new Hello(["--mode", mode, "--comm", shell.name, "--output", "jsonl"]).attached();
+      await shell.run(["-c", `${processes(1)}; echo $$ > ${cgroup}/cgroup.procs; ${processes(1)}`]);
+      const events = recordsOf((await hello.stop()).stdout).filter(({ type }) => type === "event");
+      const ids = [statSync(ownCgroup()).ino, statSync(cgroup).ino];
+      expect(events.map((event) => event.cgroup)).toEqual(ids);
+    });
+  }
+
+  test("text has no room for it", async () => {
+    const shell = new NamedProgram(folder, "sh");
+    const hello = await new Hello(["--mode", "ring", "--comm", shell.name]).attached();
+    await shell.run(["-c", processes(1)]);
+    expect(linesOf((await hello.stop()).stdout)[0]).toMatch(new RegExp(`^\\d+ 0 ${shell.name} Hello World$`));
+  });
+});
+
+/** This process's own cgroup, as a folder. */
+function ownCgroup(): string {
+  const path = /^0::(.*)$/m.exec(readFileSync("/proc/self/cgroup", "utf8"))?.[1] ?? "/";
+  return join(CGROUPS as string, path);
+}
+
+const SWITCH = "/sys/devices/system/cpu/cpu1/online";
+/** The command runs on this CPU only. */
+const onCpu = (cpu: number, command: readonly string[]) => ["taskset", "-c", String(cpu), ...command];
+
+describe.skipIf(!existsSync(SWITCH))("a CPU that goes and comes while perf is read", () => {
+  afterAll(() => writeFileSync(SWITCH, "1"));
+
+  async function bounce(extra: readonly string[]) {
+    const shell = new NamedProgram(folder, "sh");
+    const hello = await new Hello(["--mode", "perf", "--comm", shell.name, "--output", "jsonl", ...extra]).attached();
+    writeFileSync(SWITCH, "0");
+    await Bun.sleep(1500 + SLOWNESS * 100);
+    writeFileSync(SWITCH, "1");
+    await Bun.sleep(1500 + SLOWNESS * 100);
+    for (const cpu of [0, 1]) {
+      const child = Bun.spawn(onCpu(cpu, [...shell.command, "-c", processes(5)]), {
+        stdio: ["ignore", "ignore", "inherit"],
+      });
+      expect(await child.exited).toBe(0);
+    }
+    return await hello.stop();
+  }
+
+  test("is reported, its events lost and counted, without the privileges to open it", async () => {
+    const { status: ended, stdout, stderr } = await bounce([]);
+    expect(stderr).toMatch(/a CPU came online and is not read, its events are lost: .*CPU 1.*--keep-privileges/);
+    expect(recordsOf(stdout).at(-1)).toMatchObject({ type: "summary", produced: 10, events: 5, lost: 5 });
+    expect(ended).toBe(0);
+  });
+
+  test("is read with --keep-privileges", async () => {
+    const { stdout, stderr } = await bounce(["--keep-privileges"]);
+    expect(stderr).not.toContain("came online");
+    expect(recordsOf(stdout).at(-1)).toMatchObject({ type: "summary", produced: 10, events: 10, lost: 0 });
+  });
+});

@@ -149,6 +149,16 @@ test("BTF that the kernel refuses is not fatal: the programs load and run withou
   expect(error.log).not.toContain("; return *value;");
 });
 
+test("line numbers that the kernel refuses cost only the line numbers", () => {
+  const spec = fixture("lib_data", "advance");
+  const lines = spec.image.btfExt?.lineInfo.get("socket");
+  if (!lines) throw new Error("The fixture has no line_info");
+  const FILE_NAME = 1; // words: struct bpf_line_info
+  for (let i = FILE_NAME; i < lines.words.length; i += lines.recordSize / 4) lines.words[i] = 0xffff_ffff;
+  using object = BpfObject.load(spec);
+  expect(advance(object)).toBe((40 + 3) * 2 + 6 + 1);
+});
+
 /** One line, a class, and what to do: what every error of the library has. */
 function expectError(error: unknown, type: new (...args: never[]) => BpfError, pattern: RegExp): void {
   expect(error).toBeInstanceOf(type);

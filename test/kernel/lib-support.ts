@@ -131,7 +131,7 @@ export function descriptors(): string[] {
 }
 
 /** Descriptors that only this library makes. */
-export const bpfDescriptors = (): string[] => descriptors().filter((target) => /bpf|perf_event/.test(target));
+export const bpfDescriptors = (): string[] => descriptors().filter((target) => /bpf|btf|perf_event/.test(target));
 
 /** Mappings of kernel buffers in this process. */
 export const bufferMappings = (): string[] =>
@@ -145,11 +145,13 @@ export const threads = (): number => readdirSync("/proc/self/task").length;
 /** Runs a script below this folder by Bun, a process of its own: what kills a process fails one test. */
 export async function runScript(
   name: string,
-  ...args: string[]
+  args: string[] = [],
+  environment: Record<string, string> = {},
 ): Promise<{ status: number | null; signal: string | undefined; out: string; err: string; ms: number }> {
   const start = performance.now();
   const child = Bun.spawn([process.execPath, join(ROOT, "test/kernel/scripts", name), ...args], {
     cwd: ROOT,
+    env: { ...process.env, ...environment },
     stdout: "pipe",
     stderr: "pipe",
     timeout: EMULATED ? 120_000 : 30_000,

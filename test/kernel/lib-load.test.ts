@@ -2,7 +2,7 @@
 // bpftool and libbpf make of the same objects is the oracle where they are installed.
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdirSync, readdirSync, rmdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -29,6 +29,7 @@ import {
   objectBytes,
   objectPath,
   PACKET,
+  ROOT,
   runScript,
   thrownBy,
   until,
@@ -233,6 +234,36 @@ test("closing gives back every descriptor, map and program", async () => {
   expect(bpfDescriptors().length).toBe(before);
   await until("maps gone", () => !ids.maps.some((id) => kernelIds("maps").has(id)));
   await until("programs gone", () => !ids.programs.some((id) => kernelIds("programs").has(id)));
+});
+
+test("what is attached lives on without its object, until the link is closed; then nothing is left", async () => {
+  const object = load("lib_maps");
+  const [id = 0] = idsOf(object).programs;
+  const before = kernelIds("links");
+  const link = object.program("count_cpu").attach();
+  const [linkId = 0] = [...kernelIds("links")].filter((one) => !before.has(one));
+  expect(linkId).toBeGreaterThan(0);
+  object.close();
+  expect([kernelIds("programs").has(id), link.hook, link.target]).toEqual([true, "raw_tracepoint", "sys_enter"]);
+  link.close();
+  link.close();
+  await until("link gone", () => !kernelIds("links").has(linkId));
+  await until("program gone", () => !kernelIds("programs").has(id));
+});
+
+test("a kprobe on a function that there is not is refused, with what to do", () => {
+  const path = join(ROOT, "build/bpf/hello_ring.bpf.o");
+  const spec = parseObject(new Uint8Array(readFileSync(path)), "hello_ring");
+  for (const program of spec.programs.values()) program.autoload = program.name === "on_kprobe";
+  using object = BpfObject.load(spec);
+  const error = thrownBy(() => object.program("on_kprobe").attach("no_such_function")) as BpfError;
+  const hasKprobes = existsSync("/sys/bus/event_source/devices/kprobe");
+  expectError(
+    error,
+    hasKprobes ? AttachError : UnsupportedError,
+    /^Cannot attach program on_kprobe to kprobe no_such_function: /,
+  );
+  expect([error.errno, typeof error.likely, typeof error.action]).toEqual(["ENOENT", "string", "string"]);
 });
 
 // libbpf, through bpftool, loads the same objects into a private bpffs.

@@ -1,7 +1,7 @@
 // One run: load, attach, read until something ends it, drain, account for everything.
 
 import { readFileSync } from "node:fs";
-import { parseObject, SYSCALL_HOOKS, type WatchedSyscall, watchSyscall } from "../index.ts";
+import { type BpfObject, parseObject, SYSCALL_HOOKS, type WatchedSyscall, watchSyscall } from "../index.ts";
 import { readAccounts } from "./accounts.ts";
 import { Child } from "./child.ts";
 import { configure } from "./configuration.ts";
@@ -37,7 +37,8 @@ export async function run(options: Invocation, report: Report, output: Output, e
     }
     await output.flush();
     output.watch();
-    await readUntilEnd(source, options, report, output, endings);
+    const isSpent = () => nothingMore(started.watched.object, source, options);
+    await readUntilEnd(source, options, report, output, endings, isSpent);
     void child?.terminate();
     const totals = await settle(started.watched, source, report, output);
     await output.flush(); // on a terminal the last events stand before their sum
@@ -76,6 +77,7 @@ async function readUntilEnd(
   report: Report,
   output: Output,
   endings: Endings,
+  isSpent: () => boolean,
 ): Promise<void> {
   const limit = options.count ?? Number.POSITIVE_INFINITY;
   let handed = 0;
@@ -84,10 +86,17 @@ async function readUntilEnd(
     const count = source.read(Math.min(TURN, limit - handed));
     handed += count;
     await output.flush();
-    if (handed >= limit) endings.end({ status: 0 });
+    if (handed >= limit || (count === 0 && isSpent())) endings.end({ status: 0 });
     else if (count === 0) await source.wait();
     else await nextTurn();
   }
+}
+
+/** Of so many events that --count let out of the kernel some were dropped on their way: the rest has been read. */
+function nothingMore(object: BpfObject, source: Source, { count }: Invocation): boolean {
+  if (count === undefined || !source.dropped?.()) return false;
+  const { produced, lost } = readAccounts(object);
+  return produced - lost >= count;
 }
 
 /** Signals, timers and other streams get theirs. */

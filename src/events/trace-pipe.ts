@@ -33,7 +33,7 @@ export class TracePipe extends EventReader<string> {
   override read(callback: (line: string) => void, limit: number = TURN): number {
     let count = 0;
     while (!this.closed && count < limit) {
-      const end = this.#buffer.subarray(0, this.#filled).indexOf(NEWLINE, this.#start);
+      const end = this.#endOfLine();
       if (end >= 0) {
         const line = bytesToString(this.#buffer, this.#start, end);
         this.#start = end + 1;
@@ -42,6 +42,17 @@ export class TracePipe extends EventReader<string> {
       } else if (!this.#fill()) break;
     }
     return count;
+  }
+
+  /** Lines that were read and not handed over the kernel has no more: it would not wake us for them. */
+  override async wait(): Promise<void> {
+    if (this.#endOfLine() < 0) return await super.wait();
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+
+  /** Where the first line ends that is not yet handed over; -1 where it is not whole. */
+  #endOfLine(): number {
+    return this.#buffer.subarray(0, this.#filled).indexOf(NEWLINE, this.#start);
   }
 
   /** Reads what the kernel has; false where it has nothing. */

@@ -15,15 +15,16 @@ function targetFields(spec: ProgramSpec, name: string, kind: "func" | "typedef")
   const subject = `program ${spec.name}`;
   const btf = vmlinuxBtf();
   if (!btf) {
-    throw new UnsupportedError(`Cannot load program ${spec.name}: the kernel has no /sys/kernel/btf/vmlinux`, {
+    throw new UnsupportedError(`Cannot load program ${spec.name}: open(/sys/kernel/btf/vmlinux) gave ENOENT`, {
       subject,
+      errno: "ENOENT",
       likely: "the kernel was built without CONFIG_DEBUG_INFO_BTF",
       action: "attach by another hook",
     });
   }
   const id = btf.findByName(name, kind);
   if (id === 0) {
-    throw new AttachError(`Cannot load program ${spec.name}: the kernel's BTF has no function ${name}`, {
+    throw new AttachError(`Cannot load program ${spec.name}: looking up ${name} in the kernel's BTF gave ENOENT`, {
       subject,
       errno: "ENOENT",
       likely: "the function is not there or cannot be traced",

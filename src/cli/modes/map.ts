@@ -29,7 +29,7 @@ export const map: Mode = {
     let refreshes = 0;
     return {
       read() {
-        if (!timer.due()) return 0;
+        if (refreshes === options.count || !timer.due()) return 0;
         // The last of --count is shown by finish(), when nothing is counted any more: it agrees with the summary.
         if (++refreshes !== options.count) show();
         return 1;

@@ -16,6 +16,7 @@ describe("options", () => {
       attach: "auto",
       syscall: "execve",
       interval: 2000,
+      keepPrivileges: false,
       output: "text",
       verbose: false,
       command: [],

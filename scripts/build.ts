@@ -21,8 +21,10 @@ import { harden } from "./template.ts";
 
 const ROOT = resolve(import.meta.dir, "..");
 const EXECUTABLE = join(ROOT, "hello-ebpf");
-const MAIN = "src/cli/main.ts";
 const WORKER = "src/events/waiter-worker.ts";
+
+/** Entry points of the executable: where it starts, and the worker, which must be named to be in it. */
+export const ENTRIES = ["src/cli/main.ts", WORKER];
 
 /** What a name beside src/ becomes inside the executable: bun build keeps the path below --root, as JavaScript. */
 const embedded = (source: string) => `/$bunfs/root/${source.replace(/\.ts$/, ".js")}`;
@@ -62,7 +64,7 @@ export function compileArguments(entries: readonly string[], output: string, ont
 }
 
 /** Runs a command in the checkout; throws its words when it fails. */
-function run(command: string[]): string {
+export function run(command: string[]): string {
   const { exitCode, signalCode, stdout, stderr } = Bun.spawnSync(command, { cwd: ROOT, env: cleanEnvironment() });
   if (exitCode === 0) return stdout.toString();
   throw new Error(`Cannot run ${command.slice(0, 2).join(" ")}: ${signalCode ?? exitCode}\n${stderr}${stdout}`.trim());
@@ -85,7 +87,7 @@ async function build(): Promise<void> {
   removeLeftovers();
   const temporary = join(ROOT, `build/hello-ebpf.${process.pid}`);
   try {
-    run([process.execPath, ...compileArguments([MAIN, WORKER], temporary, template())]);
+    run([process.execPath, ...compileArguments(ENTRIES, temporary, template())]);
     run([temporary, "--version"]);
     renameSync(temporary, EXECUTABLE);
   } finally {

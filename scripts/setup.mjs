@@ -2,7 +2,8 @@
 // Makes a fresh clone runnable: npm packages (Bun among them), Debian packages, then the executable.
 //
 // Plain JavaScript for Node 18 or newer, which is all that is there at first. `node scripts/setup.mjs LEVEL`:
-// build (what npm start needs), ok (also what the tests without guests need), test (also the guests' needs).
+// build (what npm start needs), ok (also what the tests without guests need), release (also what images are made
+// from), test (also what guests and containers need).
 // What is in place already is found by looking at files only, so that a second npm start starts at once.
 
 import { spawnSync } from "node:child_process";
@@ -35,11 +36,16 @@ const BUILD_PACKAGES = {
   "libbpf-dev": "/usr/include/bpf/bpf_helpers.h",
   "linux-libc-dev": "/usr/include/linux/bpf.h",
 };
+const RELEASE_PACKAGES = { "debian-archive-keyring": "/usr/share/keyrings/debian-archive-keyring.gpg" };
 const TEST_PACKAGES = {
+  ...RELEASE_PACKAGES,
   "qemu-system-x86": "/usr/bin/qemu-system-x86_64",
   bpftool: "/usr/sbin/bpftool",
-  "debian-archive-keyring": "/usr/share/keyrings/debian-archive-keyring.gpg",
+  podman: "/usr/bin/podman",
+  runc: "/usr/sbin/runc",
+  bubblewrap: "/usr/bin/bwrap",
 };
+const LEVELS = { build: {}, ok: {}, release: RELEASE_PACKAGES, test: TEST_PACKAGES };
 
 /** Everything the executable is made from: a change in any of these builds it again. */
 const INPUTS = [
@@ -111,9 +117,10 @@ function installModules() {
 
 const missing = (packages) => Object.keys(packages).filter((name) => !existsSync(packages[name]));
 
-/** Tests that need a package say so and are skipped; a build cannot be. */
+/** Tests that need a package say so and are skipped; a build or a release cannot be. */
 function packagesFor(level) {
-  return [...missing(BUILD_PACKAGES), ...(level === "test" && isRoot() ? missing(TEST_PACKAGES) : [])];
+  const more = level === "release" || isRoot() ? missing(LEVELS[level]) : [];
+  return [...missing(BUILD_PACKAGES), ...more];
 }
 
 const isRoot = () => process.getuid?.() === 0;
@@ -226,7 +233,8 @@ function setUp(level) {
 }
 
 function main(level) {
-  if (!["build", "ok", "test"].includes(level)) throw new SetupError("usage: node scripts/setup.mjs build|ok|test");
+  if (!Object.hasOwn(LEVELS, level ?? ""))
+    throw new SetupError(`usage: node scripts/setup.mjs ${Object.keys(LEVELS).join("|")}`);
   if (ready(level)) return 0;
   if (packagesFor(level).length > 0 && !isRoot()) installPackages(packagesFor(level));
   if (!process.env[LOCKED]) {

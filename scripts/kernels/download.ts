@@ -15,7 +15,7 @@ const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 export const CACHE = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "hello-ebpf/kernels");
 
 /** Runs a command and answers what it printed; throws its last words. */
-function run(command: string[], cwd: string): string {
+export function run(command: string[], cwd: string): string {
   const { exitCode, stdout, stderr } = Bun.spawnSync(command, { cwd, env: { ...process.env, LC_ALL: "C" } });
   if (exitCode === 0) return stdout.toString();
   throw new Error(
@@ -36,10 +36,11 @@ function mirror(suite: string): string {
   return uri;
 }
 
-/** apt's options that move all its state of one suite into a folder. */
-function privateApt(folder: string, suite: string): string[] {
+/** apt's options that move all its state of some suites into a folder; for the machine's own architecture or another. */
+export function privateApt(folder: string, suites: readonly string[], architecture?: string): string[] {
   for (const path of ["lists/partial", "cache/archives/partial"]) mkdirSync(join(folder, path), { recursive: true });
-  writeFileSync(join(folder, "sources.list"), `deb [signed-by=${KEYRING}] ${mirror(suite)} ${suite} main\n`);
+  const sources = suites.map((suite) => `deb [signed-by=${KEYRING}] ${mirror(suite)} ${suite} main\n`);
+  writeFileSync(join(folder, "sources.list"), sources.join(""));
   writeFileSync(join(folder, "status"), "");
   const settings = {
     "Dir::State::Lists": join(folder, "lists"),
@@ -50,13 +51,14 @@ function privateApt(folder: string, suite: string): string[] {
     "Acquire::Languages": "none",
     "Acquire::Retries": "3",
     "APT::Sandbox::User": "root",
+    ...(architecture ? { "APT::Architecture": architecture, "APT::Architectures": architecture } : {}),
   };
   return Object.entries(settings).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
 }
 
 /** The package of a suite with the highest version in its name, downloaded and checked: its path. */
 function download(folder: string, guest: Guest): string {
-  const options = privateApt(folder, guest.suite);
+  const options = privateApt(folder, [guest.suite]);
   run(["apt-get", ...options, "-q", "update"], folder);
   const names = run(["apt-cache", ...options, "pkgnames"], folder).split("\n");
   const newest = names

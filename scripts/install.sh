@@ -1,0 +1,40 @@
+#!/bin/sh
+# Installs the hello-ebpf of this machine: sh install.sh [DIRECTORY], by default /usr/local/bin.
+# Takes it from where this script lies, and checks it against SHA256SUMS there.
+set -eu
+fail() { echo "install.sh: $*" >&2; exit 1; }
+here=$(cd "$(dirname "$0")" && pwd)
+to=${1:-/usr/local/bin}
+
+[ "$(uname -s)" = Linux ] || fail "hello-ebpf is for Linux, this is $(uname -s)"
+case $(uname -m) in
+  x86_64) arch=x64 glibc=/lib64/ld-linux-x86-64.so.2 ;;
+  aarch64) arch=arm64 glibc=/lib/ld-linux-aarch64.so.1 ;;
+  *) fail "no hello-ebpf for $(uname -m), only for x86_64 and aarch64" ;;
+esac
+
+# The C library is known by its loader. The musl build also needs the C++ library, which musl systems lack at first.
+if [ -e "$glibc" ]; then
+  name=hello-ebpf-linux-$arch
+elif [ -e "/lib/ld-musl-$(uname -m).so.1" ]; then
+  name=hello-ebpf-linux-$arch-musl
+  [ -e /usr/lib/libstdc++.so.6 ] || [ -e /lib/libstdc++.so.6 ] || [ -e /usr/local/lib/libstdc++.so.6 ] ||
+    fail "musl without libstdc++.so.6: install it first (Alpine: apk add libstdc++)"
+else
+  fail "neither glibc ($glibc) nor musl (/lib/ld-musl-$(uname -m).so.1) is here"
+fi
+
+[ -f "$here/$name" ] || fail "$here/$name is missing"
+[ -f "$here/SHA256SUMS" ] || fail "$here/SHA256SUMS is missing"
+sum=$(sed -n "s/^\([0-9a-f]*\)  $name\$/\1/p" "$here/SHA256SUMS")
+[ -n "$sum" ] || fail "SHA256SUMS has no sum of $name"
+echo "$sum  $here/$name" | sha256sum -c >/dev/null 2>&1 ||
+  fail "the sum of $here/$name is not that of SHA256SUMS: get it again"
+
+mkdir -p "$to" || fail "cannot make $to"
+new=$to/.hello-ebpf.$$
+trap 'rm -f "$new"' EXIT
+cp "$here/$name" "$new" && chmod 755 "$new" || fail "cannot write to $to"
+"$new" --version >/dev/null || fail "$name does not run here"
+mv "$new" "$to/hello-ebpf"
+echo "installed $to/hello-ebpf ($name)"

@@ -1,8 +1,11 @@
 // Why the kernel said EPERM or EACCES: one cause, by evidence, the first that holds.
 
 import { readFileSync } from "node:fs";
-import { bpf_attr_map_elem, EPERM } from "elf-loader/uapi";
-import { probeCommand } from "../sys/bpf.ts";
+import { BPF_MAP_TYPE_ARRAY, EPERM, RLIMIT_MEMLOCK } from "elf-loader/uapi";
+import { mapCreate, probeCommand } from "../sys/bpf.ts";
+import { close, getrlimit, setrlimit } from "../sys/libc.ts";
+import { UNLIMITED } from "../sys/memlock.ts";
+import { probePerfFlags } from "../sys/perf-event.ts";
 import { effectiveCapabilities, hasCapability, ownStatus } from "./capabilities.ts";
 
 /** What holds a call back, and what to change. */
@@ -21,13 +24,26 @@ function readText(path: string): string {
   }
 }
 
-/** With CAP_BPF the kernel answers an impossible command with EINVAL; EPERM then comes from a filter before it. */
-const seccomp: Check = () => {
-  if (ownStatus("Seccomp") !== "2" || !hasCapability("CAP_BPF")) return undefined;
-  if (probeCommand(bpf_attr_map_elem) !== -EPERM) return undefined;
+/** Containers' default filters allow what these capabilities are for once a container has them. */
+const FOLLOWED = ["CAP_BPF", "CAP_PERFMON"];
+
+/**
+ * A filter answers EPERM where the kernel would find the arguments bad and say EINVAL. Without CAP_BPF kernels before
+ * 5.19 may say EPERM to any bpf(2) themselves; then perf_event_open(2) tells, which looks at its flags before all else.
+ */
+const seccomp: Check = (_needed, subject) => {
+  if (ownStatus("Seccomp") !== "2") return undefined;
+  const perfFiltered = probePerfFlags() === -EPERM;
+  const bpfFiltered = probeCommand() === -EPERM && (hasCapability("CAP_BPF") || perfFiltered);
+  if (!(subject === "perf" ? perfFiltered : bpfFiltered)) return undefined;
+  const missing = FOLLOWED.filter((name) => !hasCapability(name));
+  const lift = "--security-opt seccomp=unconfined, or a profile that allows it";
   return {
-    likely: "a seccomp filter refuses bpf()",
-    action: "allow it, for example with --security-opt seccomp=unconfined",
+    likely: `a seccomp filter refuses ${subject === "perf" ? "perf_event_open()" : "bpf()"}`,
+    action:
+      missing.length > 0
+        ? `run with ${addFlags(missing)}, which default filters follow, or ${lift}`
+        : `run with ${lift}`,
   };
 };
 
@@ -51,14 +67,17 @@ const lockdown: Check = () => {
   };
 };
 
+function addFlags(missing: readonly string[]): string {
+  return missing.map((name) => `--cap-add=${name.replace("CAP_", "")}`).join(" ");
+}
+
 const capabilities: Check = (needed) => {
   const held = effectiveCapabilities();
   const missing = needed.filter((name) => !hasCapability(name, held));
   if (missing.length === 0) return undefined;
-  const flags = missing.map((name) => `--cap-add=${name.replace("CAP_", "")}`).join(" ");
   return {
     likely: `the process lacks ${missing.join(" and ")}`,
-    action: `run as root, or in a container with ${flags}`,
+    action: `run as root, or in a container with ${addFlags(missing)}`,
   };
 };
 
@@ -69,12 +88,28 @@ const paranoid: Check = (_needed, subject) => {
   return { likely: `kernel.perf_event_paranoid is ${level}`, action: "lower it to 2, or add CAP_SYS_ADMIN" };
 };
 
+/** Without memory cgroup accounting (before 5.11) not even the smallest map fits a limit of nothing. */
+const memlock: Check = (_needed, subject) => {
+  const limits = new BigUint64Array(2);
+  if (subject !== "bpf" || getrlimit(RLIMIT_MEMLOCK, limits) < 0 || limits[0] === UNLIMITED) return undefined;
+  const smallest = { map_type: BPF_MAP_TYPE_ARRAY, key_size: 4, value_size: 4, max_entries: 1 };
+  setrlimit(RLIMIT_MEMLOCK, new BigUint64Array([0n, limits[1] ?? 0n]));
+  const fd = mapCreate(smallest);
+  setrlimit(RLIMIT_MEMLOCK, limits);
+  if (fd >= 0) close(fd);
+  if (fd !== -EPERM) return undefined;
+  return {
+    likely: `RLIMIT_MEMLOCK is ${limits[0]} bytes, which maps and programs count against before kernel 5.11`,
+    action: "raise it (--ulimit memlock=-1), or ask for smaller buffers",
+  };
+};
+
 const lsm: Check = () => ({
   likely: `a Linux security module refuses it (${readText("/sys/kernel/security/lsm") || "none listed"}) or the kernel is locked down`,
   action: "look in the kernel's log (dmesg) for the refusal",
 });
 
-const CHECKS: readonly Check[] = [seccomp, userNamespace, lockdown, capabilities, paranoid];
+const CHECKS: readonly Check[] = [seccomp, userNamespace, lockdown, capabilities, paranoid, memlock];
 
 /** The cause of a refusal of something that needs these capabilities. */
 export function explainRefusal(needed: readonly string[], subject: "bpf" | "perf" | "tracefs" = "bpf"): Refusal {

@@ -50,7 +50,7 @@ function keepAlive(fields: Fields): void {
 }
 
 /** The answer to a command that no kernel has: -EINVAL, unless something before the kernel refuses bpf() itself. */
-export const probeCommand = (layout: Layout): number => bpf(NO_COMMAND, layout, {});
+export const probeCommand = (): number => bpf(NO_COMMAND, bpf_attr_map_elem, {});
 const NO_COMMAND = 0x7fff;
 
 /** A new map's descriptor. Before 5.11 it counts against RLIMIT_MEMLOCK. */

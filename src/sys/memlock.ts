@@ -1,9 +1,10 @@
 // RLIMIT_MEMLOCK: before 5.11 the memory of maps and programs counts against it (later: the memory cgroup).
 
-import { EPERM, RLIMIT_MEMLOCK } from "elf-loader/uapi";
+import { EPERM, RLIM64_INFINITY, RLIMIT_MEMLOCK } from "elf-loader/uapi";
 import { getrlimit, setrlimit } from "./libc.ts";
 
-const UNLIMITED = 0xffff_ffff_ffff_ffffn; // RLIM_INFINITY
+/** RLIM_INFINITY */
+export const UNLIMITED: bigint = RLIM64_INFINITY;
 
 /**
  * Does `create`; where the answer is -EPERM, which is also what a limit too small gives, once more with the limit

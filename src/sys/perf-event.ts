@@ -16,6 +16,10 @@ export function perfEventOpen(attr: Fields, pid: number, cpu: number): number {
   return syscall(NR_PERF_EVENT_OPEN, bytes, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
+/** The answer to flags that no kernel has: -EINVAL, unless something before the kernel refuses the call itself. */
+export const probePerfFlags = (): number => syscall(NR_PERF_EVENT_OPEN, 0, 0, 0, -1, NO_FLAGS);
+const NO_FLAGS = 0x7fff_0000;
+
 export const perfEventEnable = (fd: number): number => ioctl(fd, PERF_EVENT_IOC_ENABLE, 0);
 /** Attaches without a link: the way of kernels before 5.15. */
 export const perfEventSetBpf = (fd: number, program: number): number => ioctl(fd, PERF_EVENT_IOC_SET_BPF, program);

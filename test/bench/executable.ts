@@ -6,7 +6,7 @@ import { cpuOf } from "./clock.ts";
 
 const EXECUTABLE = join(resolve(import.meta.dir, "../.."), "hello-ebpf");
 /** Ring mode with nothing to report: no process 1 calls execve. */
-const IDLE = ["--mode", "ring", "--pid", "1", "--output", "jsonl"];
+const IDLE = ["--mode", "ring", "--pid", "1"];
 
 /** MB, of 10^6 bytes. */
 export const executableSize = (): number => statSync(EXECUTABLE).size / 1e6;
@@ -19,16 +19,23 @@ export function versionStart(): number {
   return performance.now() - start;
 }
 
-/** Ring mode that has said it is attached, and how many milliseconds that took from before the process was made. */
-async function startRing() {
+/**
+ * Ring mode that has said it is attached, and how many milliseconds that took from before the process was made. As text
+ * that is a line on standard error; as JSON a record, with more to find out before.
+ */
+async function startRing(output: "text" | "jsonl") {
   const start = performance.now();
-  const child = Bun.spawn([EXECUTABLE, ...IDLE], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
-  const reader = child.stdout.getReader();
+  const child = Bun.spawn([EXECUTABLE, ...IDLE, "--output", output], {
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const reader = (output === "text" ? child.stderr : child.stdout).getReader();
   const decoder = new TextDecoder();
   let text = "";
-  while (!text.includes('"type":"attached"')) {
+  while (!text.includes("attached")) {
     const { value, done } = await reader.read();
-    if (done) throw new Error(`--mode ring ended: ${await new Response(child.stderr).text()}`);
+    if (done) throw new Error(`--mode ring ended with ${await child.exited}: ${text}`);
     text += decoder.decode(value, { stream: true });
   }
   const ms = performance.now() - start;
@@ -40,15 +47,15 @@ async function startRing() {
   return { pid: child.pid, ms, stop };
 }
 
-export async function ringStart(): Promise<number> {
-  const { ms, stop } = await startRing();
+export async function ringStart(output: "text" | "jsonl"): Promise<number> {
+  const { ms, stop } = await startRing(output);
   await stop();
   return ms;
 }
 
 /** Resident memory (MB of 10^6 bytes) and share of one CPU (percent) over so many milliseconds of nothing to do. */
 export async function idleRing(settleMs: number, ms: number): Promise<{ resident: number; cpu: number }> {
-  const { pid, stop } = await startRing();
+  const { pid, stop } = await startRing("text");
   await Bun.sleep(settleMs);
   const [before, start] = [cpuOf(pid), performance.now()];
   await Bun.sleep(ms);

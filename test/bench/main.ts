@@ -21,11 +21,13 @@ const row = (name: string, unit: string, budget?: number): Row => ({ name, unit,
 async function starts(): Promise<Row[]> {
   const version = row("--version, start to end", "ms", 20);
   const ring = row("--mode ring, start to attached", "ms", 80);
+  const json = row("--mode ring --output jsonl, start to attached", "ms");
   for (let round = 0; round < ROUNDS; round++) {
     version.values.push(versionStart());
-    ring.values.push(await ringStart());
+    ring.values.push(await ringStart("text"));
+    json.values.push(await ringStart("jsonl"));
   }
-  return [version, ring];
+  return [version, ring, json];
 }
 
 async function idle(): Promise<Row[]> {

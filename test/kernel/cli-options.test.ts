@@ -207,6 +207,13 @@ describe("--count, --duration, --interval", () => {
         expect(stderr).toEndWith(`${count - Number(dropped)} events, ${dropped} lost\n`);
       });
 
+  test("--count in map mode: no line too many, though refreshes come due while it ends", async () => {
+    for (let i = 0; i < 5; i++) {
+      const { stdout } = await hello(["--mode", "map", "--interval", "0.001", "--count", "3"]);
+      expect(linesOf(stdout)).toHaveLength(3);
+    }
+  });
+
   test("--count in trace mode ends also where the kernel dropped some of them", async () => {
     const dd = new NamedProgram(folder, "dd");
     const args = ["--mode", "trace", "--syscall", "write", "--comm", dd.name, "--count", "60000", ...JSONL];

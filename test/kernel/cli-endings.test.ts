@@ -65,7 +65,9 @@ describe("a signal ends it in order", () => {
         expect(elapsed).toBeLessThan(BOUND_MS);
       });
 
-  for (const mode of MODES)
+  // Not in guests: QEMU's emulation of two processors crashes their kernels (an instruction fetch at 0) when one takes a
+  // probe out of a function that the other is calling all the time.
+  for (const mode of fewerInGuests(MODES, []))
     test(`under load in ${mode} mode: within the bound, and everything accounted for`, async () => {
       const elapsed = await best(async () => {
         const dd = new NamedProgram(folder, "dd");

@@ -120,7 +120,8 @@ describe("trace", () => {
 });
 
 describe("a count under a storm", () => {
-  for (const mode of ["ring", "perf"])
+  // Not in guests, whose emulation does not stand a probe being taken out of a function in use: see cli-endings.
+  for (const mode of fewerInGuests(["ring", "perf"], []))
     test(`${mode}: what was lost does not count, and exactly so many arrive`, async () => {
       const dd = new NamedProgram(folder, "dd");
       const count = 20_000;

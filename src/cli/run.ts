@@ -86,6 +86,7 @@ async function readUntilEnd(
     const count = source.read(Math.min(TURN, limit - handed));
     handed += count;
     await output.flush();
+    if (endings.ending) return; // while it waited for room: nobody would end another wait
     if (handed >= limit || (count === 0 && isSpent())) endings.end({ status: 0 });
     else if (count === 0) await source.wait();
     else await nextTurn();

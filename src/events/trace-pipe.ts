@@ -4,7 +4,7 @@
 import { bytesToString } from "elf-loader";
 import { EAGAIN, EBUSY, EINTR, O_NONBLOCK, O_RDONLY } from "elf-loader/uapi";
 import { kernelError } from "../host/kernel-error.ts";
-import { Tracefs } from "../host/tracefs.ts";
+import { Tracefs, tracefsNeeds } from "../host/tracefs.ts";
 import { Fd } from "../sys/fd.ts";
 import { readInto } from "../sys/libc.ts";
 import { EventReader, TURN } from "./reader.ts";
@@ -74,13 +74,14 @@ export class TracePipe extends EventReader<string> {
   }
 }
 
-const NEEDS = { subject: "trace_pipe", needs: ["CAP_SYS_ADMIN"], kind: "tracefs" } as const;
+const refusedPipe = (result: number) =>
+  ({ subject: "trace_pipe", needs: tracefsNeeds(result), kind: "tracefs" }) as const;
 
 function openTracefs(): Tracefs {
   const tracefs = Tracefs.find();
   if (typeof tracefs !== "number") return tracefs;
   throw kernelError(tracefs, {
-    ...NEEDS,
+    ...refusedPipe(tracefs),
     doing: "read trace_pipe",
     call: "fsopen(tracefs)",
     unsupported: true,
@@ -92,7 +93,7 @@ function openTracefs(): Tracefs {
 function pipeError(result: number, where: string) {
   const busy = { likely: "another program reads trace_pipe", action: "end it (ls -l /proc/*/fd | grep trace_pipe)" };
   return kernelError(result, {
-    ...NEEDS,
+    ...refusedPipe(result),
     doing: `open trace_pipe (tracefs ${where})`,
     call: "open(trace_pipe)",
     ...(result === -EBUSY ? busy : {}),

@@ -71,14 +71,22 @@ function addFlags(missing: readonly string[]): string {
   return missing.map((name) => `--cap-add=${name.replace("CAP_", "")}`).join(" ");
 }
 
-const capabilities: Check = (needed) => {
+const capabilities: Check = (needed, subject) => {
   const held = effectiveCapabilities();
   const missing = needed.filter((name) => !hasCapability(name, held));
   if (missing.length === 0) return undefined;
+  if (subject === "tracefs" && missing.includes("CAP_SYS_ADMIN")) return NO_TRACEFS;
   return {
     likely: `the process lacks ${missing.join(" and ")}`,
     action: `run as root, or in a container with ${addFlags(missing)}`,
   };
+};
+
+/** Whoever has it mounted needs no capability for it. */
+const NO_TRACEFS: Refusal = {
+  likely: "tracefs is not mounted here, and the process lacks CAP_SYS_ADMIN to mount it",
+  action:
+    "mount it, in a container with --volume=/sys/kernel/tracing:/sys/kernel/tracing, or run with --cap-add=SYS_ADMIN",
 };
 
 const paranoid: Check = (_needed, subject) => {

@@ -3,6 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import {
+  EACCES,
   FSCONFIG_CMD_CREATE,
   FSMOUNT_CLOEXEC,
   FSOPEN_CLOEXEC,
@@ -16,6 +17,9 @@ import {
 import { Fd } from "../sys/fd.ts";
 import { cString, open, openat, readInto, syscall } from "../sys/libc.ts";
 import { SYSCALL_NUMBERS } from "../sys/syscall-numbers.ts";
+
+/** What a refusal was for want of: mounting it takes the one, opening root's files in it as another user the other. */
+export const tracefsNeeds = (result: number): string[] => [result === -EACCES ? "CAP_DAC_OVERRIDE" : "CAP_SYS_ADMIN"];
 
 const READ_SIZE = 4096; // more than an id file or an event's format needs at once
 

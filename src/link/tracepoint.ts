@@ -3,7 +3,7 @@
 import { AttachError } from "elf-loader";
 import { EACCES, ENOENT, EPERM, PERF_TYPE_TRACEPOINT } from "elf-loader/uapi";
 import { kernelError } from "../host/kernel-error.ts";
-import { Tracefs } from "../host/tracefs.ts";
+import { Tracefs, tracefsNeeds } from "../host/tracefs.ts";
 import type { Hook, LoadedProgram } from "../program/hook.ts";
 import { perfEventOpen } from "../sys/perf-event.ts";
 import { attachToPerfEvent } from "./perf-event-link.ts";
@@ -15,7 +15,7 @@ function tracepointId(program: LoadedProgram, target: string): number {
       doing: `attach program ${program.name} to tracepoint ${target}`,
       call,
       subject: `program ${program.name}`,
-      needs: ["CAP_SYS_ADMIN"],
+      needs: tracefsNeeds(result),
       kind: "tracefs",
       attaching: result === -ENOENT || result === -EPERM || result === -EACCES,
       unsupported: result !== -ENOENT,

@@ -28,13 +28,13 @@ fi
 [ -f "$here/SHA256SUMS" ] || fail "$here/SHA256SUMS is missing"
 sum=$(sed -n "s/^\([0-9a-f]*\)  $name\$/\1/p" "$here/SHA256SUMS")
 [ -n "$sum" ] || fail "SHA256SUMS has no sum of $name"
-echo "$sum  $here/$name" | sha256sum -c >/dev/null 2>&1 ||
+[ "$(sha256sum <"$here/$name")" = "$sum  -" ] ||
   fail "the sum of $here/$name is not that of SHA256SUMS: get it again"
 
 mkdir -p "$to" || fail "cannot make $to"
 new=$to/.hello-ebpf.$$
 trap 'rm -f "$new"' EXIT
 cp "$here/$name" "$new" && chmod 755 "$new" || fail "cannot write to $to"
-"$new" --version >/dev/null || fail "$name does not run here"
+said=$("$new" --version) || fail "$name does not run here"
 mv "$new" "$to/hello-ebpf"
-echo "installed $to/hello-ebpf ($name)"
+echo "installed $to/hello-ebpf ($name): $said"

@@ -1,7 +1,7 @@
 // The test command: every suite in order, what fails fast first, and one count at the end.
 //
-// bun scripts/test.ts [--no-guests] [--only guests] [GUEST ...]. Its last line is `N passed, N failed, N skipped`, and
-// it exits with 1 if anything failed. What a suite printed is on standard output as it came.
+// bun scripts/test.ts [--no-guests] [--only host|release|guests] [GUEST ...]. Its last line is `N passed, N failed,
+// N skipped`, and it exits with 1 if anything failed. What a suite printed is on standard output as it came.
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { release } from "node:os";
@@ -11,13 +11,16 @@ import { buildBpf } from "./build-bpf.ts";
 import { packArchives, removeArchives, runGuest } from "./kernels/run.ts";
 import { GUESTS, type Guest } from "./kernels/table.ts";
 import { compareMatrix, hostKernel, keepMatrix, renderMatrix } from "./matrix.ts";
+import { FetchError } from "./release/fetch-error.ts";
+import { release as makeRelease } from "./release.ts";
 import { failure, ROOT, runCheck, runTests, type SuiteResult, unable } from "./suite.ts";
 
 /** Folders of test/ that are not simply run with the rest. */
 const KERNEL = "test/kernel";
 const HARDENING = "test/hardening";
 const BENCH = "test/bench";
-const NOT_PURE = new Set(["kernel", "hardening", "bench", "fixtures"]);
+const RELEASE = "test/release";
+const NOT_PURE = new Set(["kernel", "hardening", "bench", "release", "fixtures"]);
 
 /** Emulated machines at a time, each of two processors: see runGuests. */
 const GUESTS_AT_ONCE = 2;
@@ -61,6 +64,14 @@ async function runHost(): Promise<void> {
   await runAsRoot("kernel here", KERNEL, environment);
   await runAsRoot("bench", BENCH, environment);
   keep(await runTests("hardening", [HARDENING]));
+}
+
+/** The release itself, made anew in dist/, and its images in containers. The network or its lack is not our failure. */
+async function runRelease(): Promise<void> {
+  const made = await makeRelease(join(ROOT, "dist")).catch((error: Error) => error);
+  if (made instanceof FetchError) keep(unable("release", made.message));
+  else if (made instanceof Error) keep(failure("release", made.message));
+  else await runAsRoot("release", RELEASE, {});
 }
 
 /**
@@ -115,12 +126,15 @@ async function compileFixtures(): Promise<void> {
 }
 
 async function runAll(): Promise<void> {
+  const wanted = (part: string) => values.only === undefined || values.only === part;
   await compileFixtures();
-  if (values.only !== "guests") {
+  if (wanted("host")) {
     await runChecks();
     await runHost();
   }
-  if (!values["no-guests"]) await runGuests(guests);
+  if (values["no-guests"]) return;
+  if (wanted("release")) await runRelease();
+  if (wanted("guests")) await runGuests(guests);
   if (whole) checkMatrix();
 }
 

@@ -1,0 +1,270 @@
+// The released image in containers that take away ever more: what must still see every exec does, and what cannot says
+// why and ends with status 3.
+//
+// Each row of the tables is one run. Where the run has events, so many processes are started here, outside, under a
+// name of their own, and every one must be reported with its pid here; then the container is stopped as
+// `docker stop` does, which must end it within a second, with its accounts in order.
+
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { Hello, type JsonRecord, NamedProgram, processes, recordsOf, scratch, summaryOf } from "../kernel/support.ts";
+import { type Restrictions, Runners, SECCOMP } from "./runners.ts";
+
+setDefaultTimeout(60_000);
+const folder = scratch();
+const runners = new Runners();
+const { tracefs, podman } = runners;
+
+const EXECS = 20;
+const STOP_MS = 1000;
+
+/** What README.md recommends. */
+const LEAST: Restrictions = { capabilities: ["BPF", "PERFMON"], readOnly: true, seccomp: SECCOMP };
+const with_ = (more: Restrictions): Restrictions => ({ ...LEAST, ...more });
+
+/** A field of a process's status, by /proc; "" where the process is gone. */
+function statusOf(pid: number, field: string): string {
+  try {
+    return new RegExp(`^${field}:\\s*(.*)$`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? "";
+  } catch {
+    return "";
+  }
+}
+
+/** Not ended, or ended and not yet waited for: then its state is Z. */
+const isRunning = (pid: number): boolean => /^[^ZX]/.test(statusOf(pid, "State"));
+
+let containers = 0;
+/** A container under way, until stopped. */
+class Contained {
+  readonly #name = `hello-${process.pid}-${containers++}`;
+  readonly #runner;
+  readonly hello: Hello;
+
+  constructor(restrictions: Restrictions, args: readonly string[]) {
+    const found = runners.for(restrictions, this.#name);
+    if (!found) throw new Error(`Nothing here can run ${JSON.stringify(restrictions)}`);
+    this.#runner = found.runner;
+    const [entry = "", ...wrapper] = found.command.toReversed();
+    this.hello = new Hello(args, { wrapper: wrapper.reverse(), executable: entry });
+  }
+
+  get pid(): number {
+    return this.#runner.mainProcess(this.#name, this.hello.pid);
+  }
+
+  /** Stops it; how many milliseconds later its process was gone, and how it ended. Nothing the runner does after counts. */
+  async stop() {
+    const main = this.pid;
+    const asked = performance.now();
+    const stopping = this.#runner.stop(this.#name, this.hello.pid);
+    while (isRunning(main)) await Bun.sleep(2);
+    const took = performance.now() - asked;
+    const ended = await this.hello.ended();
+    await stopping;
+    return { ...ended, took };
+  }
+}
+
+/** The pids of so many processes that a shell under a name starts, one after the other. */
+async function startProcesses(program: NamedProgram, count: number): Promise<number[]> {
+  const script = processes(count).replace(/; i=/, " & echo $!; wait; i=");
+  const child = Bun.spawn([program.path, "-c", script], { argv0: "sh", stdio: ["ignore", "pipe", "ignore"] });
+  const pids = (await child.stdout.text()).trim().split("\n").map(Number);
+  await child.exited;
+  return pids;
+}
+
+/**
+ * What a mode reports of those processes: their pids, in the order of their start but where there is a buffer for each
+ * CPU; mode map how many there were of one user.
+ */
+function seen(mode: string, records: readonly JsonRecord[]): unknown[] {
+  const table = records.findLast(({ type }) => type === "map")?.entries as { value: number }[] | undefined;
+  if (mode === "map") return (table ?? []).map(({ value }) => value);
+  const pids = records.filter(({ type }) => type === "event").map(({ pid }) => Number(pid));
+  return mode === "perf" ? pids.sort((a, b) => a - b) : pids;
+}
+
+const privileges: string[] = [];
+afterAll(() => {
+  for (const line of new Set(privileges)) console.log(line);
+});
+
+/** Runs a mode, starts processes, stops it, and holds all of it to what was started. */
+async function seesEveryExec(mode: string, restrictions: Restrictions, more: readonly string[] = []) {
+  const program = new NamedProgram(folder, "sh");
+  const contained = new Contained(restrictions, ["--mode", mode, "--output", "jsonl", "--comm", program.name, ...more]);
+  await contained.hello.attached();
+  const pids = await startProcesses(program, EXECS);
+  expect(pids).toHaveLength(EXECS);
+  const { status, stdout, stderr, took } = await contained.stop();
+  expect({ status, stderr: stderr.includes("attached") }).toEqual({ status: 0, stderr: true });
+  const records = recordsOf(stdout);
+  expect(records[0]).toMatchObject({ type: "attached", mode });
+  const expected = mode === "perf" ? pids.toSorted((a, b) => a - b) : pids;
+  expect(seen(mode, records)).toEqual(mode === "map" ? [EXECS] : expected);
+  expect(summaryOf(stdout)).toMatchObject({ produced: EXECS, events: EXECS, lost: 0 });
+  expect(took).toBeLessThan(STOP_MS);
+  return String(records[0]?.hook);
+}
+
+/** Runs to its own end, which must be status 3 and one line of standard error. */
+async function refused(mode: string, restrictions: Restrictions, more: readonly string[] = []): Promise<string> {
+  const { hello } = new Contained(restrictions, ["--mode", mode, "--duration", "2s", ...more]);
+  const { status, stdout, stderr } = await hello.ended();
+  const lines = stderr.trim().split("\n");
+  expect({ status, stdout, lines: lines.length, stderr }).toEqual({ status: 3, stdout: "", lines: 1, stderr });
+  return lines[0] ?? "";
+}
+
+/** A row: what is taken away or given, which runners can, and the modes that go on. */
+const SEEING: readonly (readonly [name: string, restrictions: Restrictions, modes: readonly string[]])[] = [
+  ["two capabilities, read-only, our profile, no network", LEAST, ["ring", "perf", "map"]],
+  ["no profile", with_({ seccomp: "unconfined" }), ["ring", "perf"]],
+  ["an unprivileged user with two capabilities", with_({ user: 65534 }), ["ring", "perf", "map"]],
+  ["no new privileges", with_({ noNewPrivileges: true }), ["ring"]],
+  ["96 MB", with_({ memory: 96 << 20 }), ["ring", "perf", "map"]],
+  ["16 processes and threads", with_({ pids: 16 }), ["ring", "perf", "map"]],
+  ["all of these", with_({ user: 65534, noNewPrivileges: true, memory: 96 << 20, pids: 16 }), ["ring", "perf", "map"]],
+  ["tracefs", with_({ tracefs }), ["ring", "perf", "map", "trace"]],
+  [
+    "tracefs, an unprivileged user with DAC_OVERRIDE",
+    with_({ tracefs, user: 65534, capabilities: ["BPF", "PERFMON", "DAC_OVERRIDE"] }),
+    ["trace"],
+  ],
+  ["tracefs, 96 MB, 16 processes", with_({ tracefs, memory: 96 << 20, pids: 16, noNewPrivileges: true }), ["trace"]],
+  ["no /dev", { capabilities: ["BPF", "PERFMON"], readOnly: true, noDev: true }, ["ring", "perf", "map"]],
+  ["bubblewrap's /dev", { capabilities: ["BPF", "PERFMON"], readOnly: true, noDev: false }, ["ring"]],
+];
+
+describe("sees every exec of the host", () => {
+  for (const [name, restrictions, modes] of SEEING)
+    for (const mode of modes)
+      test.skipIf(!runners.for(restrictions, "probe"))(`${mode}: ${name}`, async () => {
+        const hook = await seesEveryExec(mode, restrictions);
+        const { capabilities = [], tracefs, user } = restrictions;
+        const needs = [capabilities.join(","), tracefs ? "tracefs" : "-", user === undefined ? "root" : "any"];
+        privileges.push(`PRIVILEGES ${mode} ${hook} ${needs.join(" ")}`);
+      });
+
+  test("with SYS_ADMIN trace mounts tracefs itself, where no profile refuses that", async () => {
+    await seesEveryExec("trace", with_({ capabilities: ["BPF", "PERFMON", "SYS_ADMIN"], seccomp: "unconfined" }));
+    privileges.push("PRIVILEGES trace tracepoint BPF,PERFMON,SYS_ADMIN - root");
+  });
+});
+
+describe("says why not, with status 3", () => {
+  const REFUSED: readonly (readonly [name: string, mode: string, Restrictions, RegExp])[] = [
+    ["default", "ring", {}, /EPERM: .*(CAP_BPF|seccomp).*--cap-add=BPF/],
+    ["no capability", "ring", with_({ capabilities: [] }), /lacks CAP_BPF\b.*--cap-add=BPF/],
+    ["no CAP_BPF", "ring", with_({ capabilities: ["PERFMON"] }), /lacks CAP_BPF; .*--cap-add=BPF$/],
+    ["no CAP_PERFMON", "ring", with_({ capabilities: ["BPF"] }), /lacks CAP_PERFMON; .*--cap-add=PERFMON$/],
+    ["no CAP_PERFMON", "perf", with_({ capabilities: ["BPF"] }), /lacks CAP_PERFMON; .*--cap-add=PERFMON$/],
+    ["no CAP_PERFMON", "map", with_({ capabilities: ["BPF"] }), /lacks CAP_PERFMON; .*--cap-add=PERFMON$/],
+    ["no CAP_BPF", "trace", with_({ capabilities: ["PERFMON"], tracefs }), /lacks CAP_BPF; .*--cap-add=BPF$/],
+    ["no CAP_PERFMON", "trace", with_({ capabilities: ["BPF"], tracefs }), /lacks CAP_PERFMON; .*--cap-add=PERFMON$/],
+    ["a profile without bpf()", "ring", with_({ seccomp: runners.seccompWithout("bpf") }), /seccomp.* refuses bpf\(\)/],
+    [
+      "a profile without perf_event_open()",
+      "perf",
+      with_({ seccomp: runners.seccompWithout("perf_event_open") }),
+      /seccomp.* refuses perf_event_open\(\)/,
+    ],
+    ["no tracefs", "trace", LEAST, /tracefs.*EPERM: .*--volume=\/sys\/kernel\/tracing\b.*--cap-add=SYS_ADMIN/],
+    [
+      "an unprivileged user",
+      "trace",
+      with_({ user: 65534, tracefs }),
+      /trace_pipe.*EACCES: .*CAP_DAC_OVERRIDE.*--cap-add=DAC_OVERRIDE/,
+    ],
+    [
+      "a user namespace",
+      "ring",
+      { capabilities: ["BPF", "PERFMON"], readOnly: true, userNamespace: true, noDev: false },
+      /user namespace/,
+    ],
+  ];
+
+  for (const [name, mode, restrictions, line] of REFUSED)
+    test.skipIf(!runners.for(restrictions, "probe"))(`${mode}: ${name}`, async () => {
+      expect(await refused(mode, restrictions)).toMatch(line);
+    });
+
+  test("without /proc Bun's runtime ends before our code", async () => {
+    const none = { capabilities: ["BPF", "PERFMON"], readOnly: true, noProc: true };
+    const { status, signal, stdout } = await new Contained(none, ["--mode", "ring"]).hello.ended();
+    expect({ none: stdout, failed: status !== 0 || signal !== null }).toEqual({ none: "", failed: true });
+  });
+});
+
+/** A file of a process's memory or pids cgroup, version 1 or 2, as a number. */
+function cgroupValue(pid: number, controller: string, v1: string, v2: string): number {
+  const lines = readFileSync(`/proc/${pid}/cgroup`, "utf8").split("\n");
+  const path = (prefix: RegExp) => lines.find((line) => prefix.test(line))?.replace(/^[^:]*:[^:]*:/, "");
+  const own = path(new RegExp(`^\\d+:[^:]*\\b${controller}\\b`));
+  const file = own ? `/sys/fs/cgroup/${controller}${own}/${v1}` : `/sys/fs/cgroup${path(/^0::/)}/${v2}`;
+  return Number(readFileSync(file, "utf8"));
+}
+
+describe("in the container", () => {
+  test.skipIf(!podman)("the limits are the kernel's, and there is room in them", async () => {
+    for (const mode of ["ring", "perf", "map"]) {
+      const contained = new Contained(with_({ memory: 96 << 20, pids: 16 }), ["--mode", mode]);
+      await contained.hello.attached();
+      const { pid } = contained;
+      const memory = cgroupValue(pid, "memory", "memory.limit_in_bytes", "memory.max");
+      const peak = cgroupValue(pid, "memory", "memory.max_usage_in_bytes", "memory.peak");
+      const tasks = cgroupValue(pid, "pids", "pids.current", "pids.current");
+      console.log(`LIMITS ${mode} ${(peak / 1e6).toFixed(1)} MB of ${memory / 1e6}, ${tasks} tasks`);
+      expect({ memory, pids: cgroupValue(pid, "pids", "pids.max", "pids.max") }).toEqual({
+        memory: 96 << 20,
+        pids: 16,
+      });
+      expect(tasks).toBeLessThan(16);
+      await contained.stop();
+    }
+  });
+
+  test("it is PID 1, and keeps no capability once attached", async () => {
+    for (const mode of ["ring", "perf", "map", "trace"]) {
+      const contained = new Contained(with_({ tracefs }), ["--mode", mode, "--output", "jsonl"]);
+      await contained.hello.attached();
+      await contained.hello.until(() => BigInt(`0x${statusOf(contained.pid, "CapEff")}`) === 0n);
+      const { pid } = contained;
+      expect(statusOf(pid, "NSpid").split("\t").at(-1)).toBe("1");
+      for (const set of ["CapPrm", "CapEff", "CapInh", "CapAmb"])
+        expect([mode, set, BigInt(`0x${statusOf(pid, set)}`)]).toEqual([mode, set, 0n]);
+      expect([mode, statusOf(pid, "NoNewPrivs")]).toEqual([mode, "1"]);
+      expect((await contained.stop()).status).toBe(0);
+    }
+  });
+
+  test.skipIf(!podman)("an event can be laid to another container: by its pid there and its cgroup", async () => {
+    const watching = new Contained(LEAST, ["--mode", "ring", "--output", "jsonl"]);
+    await watching.hello.attached();
+    const other = new Contained(LEAST, ["--mode", "ring", "--comm", "nobody"]);
+    await other.hello.attached();
+    const { pid } = other;
+    await other.stop();
+    const { stdout } = await watching.stop();
+    const event = recordsOf(stdout).find((record) => record.type === "event" && record.pid === pid);
+    expect(event).toMatchObject({ pid, nspid: 1, cgroup: expect.anything() });
+  });
+
+  test("stopped while 2,000 execs are under way it reports what it has, and accounts for all", async () => {
+    const program = new NamedProgram(folder, "sh");
+    const contained = new Contained(LEAST, ["--mode", "ring", "--output", "jsonl", "--comm", program.name]);
+    await contained.hello.attached();
+    const producing = program.start(["-c", processes(2000)]);
+    await contained.hello.until((hello) => hello.stdout.includes('"type":"event"'));
+    const { status, stdout, took } = await contained.stop();
+    producing.kill();
+    const { produced, events, lost } = summaryOf(stdout);
+    const lines = recordsOf(stdout).filter(({ type }) => type === "event").length;
+    expect({ status, lines, lost }).toEqual({ status: 0, lines: events, lost: 0 });
+    expect(produced).toBe(events + lost);
+    expect(events).toBeGreaterThan(0);
+    expect(took).toBeLessThan(STOP_MS);
+  });
+});

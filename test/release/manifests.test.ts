@@ -1,0 +1,158 @@
+// The Containerfile makes what the archive holds; the manifests give each mode the least it needs, and what they give
+// is run as it stands: a service's keys become podman's flags.
+
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { LAYER_LIMIT } from "../../scripts/release/image.ts";
+import { Hello, NamedProgram, processes, ROOT, scratch, summaryOf } from "../kernel/support.ts";
+import { Runners, TARGET, TREE } from "./runners.ts";
+
+setDefaultTimeout(60_000);
+const folder = scratch();
+const { podman, tracefs } = new Runners();
+const CONTAINERS = join(ROOT, "scripts/containers");
+const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+const yaml = (name: string): unknown => Bun.YAML.parse(readFileSync(join(CONTAINERS, name), "utf8"));
+
+/** A service of compose.yaml, with the keys that are used there. */
+interface Service {
+  image: string;
+  command: string[];
+  cap_drop: string[];
+  cap_add: string[];
+  security_opt: string[];
+  read_only: boolean;
+  network_mode: string;
+  mem_limit: string;
+  memswap_limit: string;
+  pids_limit: number;
+  volumes?: string[];
+  stop_grace_period: string;
+  profiles: string[];
+}
+
+/** A key's flags for podman run. tracefs is mounted elsewhere on this machine. */
+const FLAGS: { [key in keyof Required<Service>]: (value: never) => string[] } = {
+  image: () => [],
+  command: () => [],
+  profiles: () => [],
+  stop_grace_period: () => [],
+  cap_drop: (names: string[]) => names.map((name) => `--cap-drop=${name}`),
+  cap_add: (names: string[]) => names.map((name) => `--cap-add=${name}`),
+  security_opt: (options: string[]) =>
+    options.map((option) =>
+      option.startsWith("seccomp=")
+        ? `--security-opt=seccomp=${resolve(CONTAINERS, option.slice(8))}`
+        : `--security-opt=${option.replace(":true", "")}`,
+    ),
+  read_only: (value: boolean) => (value ? ["--read-only"] : []),
+  network_mode: (mode: string) => [`--network=${mode}`],
+  mem_limit: (limit: string) => [`--memory=${limit}`],
+  memswap_limit: (limit: string) => [`--memory-swap=${limit}`],
+  pids_limit: (limit: number) => [`--pids-limit=${limit}`],
+  volumes: (volumes: string[]) => volumes.map((volume) => `--volume=${volume.replace(/^[^:]*/, tracefs)}`),
+};
+
+function serviceFlags(service: Service): string[] {
+  return Object.entries(service).flatMap(([key, value]) => {
+    const flags = FLAGS[key as keyof Service];
+    if (!flags) throw new Error(`compose.yaml has ${key}, which this test does not know`);
+    return flags(value as never);
+  });
+}
+
+describe("compose.yaml", () => {
+  const { services } = yaml("compose.yaml") as { services: Record<string, Service> };
+
+  test("has a service for each mode, with two capabilities, of this version", () => {
+    expect(Object.keys(services).sort()).toEqual(["map", "perf", "ring", "trace"]);
+    for (const [mode, service] of Object.entries(services)) {
+      expect(service).toMatchObject({ image: `hello-ebpf:${version}`, cap_drop: ["ALL"], cap_add: ["BPF", "PERFMON"] });
+      expect(service.command.slice(0, 2)).toEqual(["--mode", mode]);
+      expect(service.volumes !== undefined).toBe(mode === "trace");
+    }
+  });
+
+  for (const [mode, service] of Object.entries(services))
+    test.skipIf(!podman)(`${mode} sees execs as it is written there`, async () => {
+      const program = new NamedProgram(folder, "sh");
+      const name = `compose-${process.pid}-${mode}`;
+      const wrapper = [...podman!.flags(name).filter((flag) => flag !== "--network=none"), ...serviceFlags(service)];
+      const args = [...service.command, "--comm", program.name];
+      const hello = await new Hello(args, { wrapper, executable: podman!.image }).attached();
+      await program.run(["-c", processes(10)]);
+      await podman!.stop(name);
+      const { status, stdout } = await hello.ended();
+      expect({ status, ...summaryOf(stdout) }).toMatchObject({ status: 0, produced: 10, events: 10, lost: 0 });
+    });
+});
+
+test("daemonset.yaml gives no more than two capabilities, on every node, to this version", () => {
+  type Container = Record<string, object | undefined> & { securityContext: Record<string, unknown> };
+  type Pod = Record<string, unknown> & { containers: [Container, ...Container[]] };
+  const pod = (yaml("daemonset.yaml") as { spec: { template: { spec: Pod } } }).spec.template.spec;
+  const [container, ...others] = pod.containers;
+  expect(others).toEqual([]);
+  expect(container).toMatchObject({
+    image: `hello-ebpf:${version}`,
+    args: ["--mode", "ring", "--output", "jsonl"],
+    resources: { limits: { memory: "96Mi" } },
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ["ALL"], add: ["BPF", "PERFMON"] },
+      seccompProfile: { type: "RuntimeDefault" },
+    },
+  });
+  for (const key of ["hostPID", "hostNetwork", "hostIPC", "volumes", "initContainers"])
+    expect([key, pod[key]]).toEqual([key, undefined]);
+  expect([container.volumeMounts, container.securityContext.privileged]).toEqual([undefined, undefined]);
+  expect(pod).toMatchObject({ automountServiceAccountToken: false, tolerations: [{ operator: "Exists" }] });
+});
+
+test("seccomp.json names each system call once, in order, and refuses the rest", () => {
+  const { defaultAction, syscalls } = JSON.parse(readFileSync(join(CONTAINERS, "seccomp.json"), "utf8"));
+  expect(defaultAction).toBe("SCMP_ACT_ERRNO");
+  const names: string[] = syscalls[0].names;
+  expect(names).toEqual([...new Set(names)].sort());
+  for (const name of [
+    "ptrace",
+    "mount",
+    "init_module",
+    "socket",
+    "connect",
+    "unshare",
+    "setns",
+    "kexec_load",
+    "keyctl",
+  ])
+    expect([name, names.includes(name)]).toEqual([name, false]);
+});
+
+/** Path and sum of every file below a folder. */
+const contents = (path: string): string[] =>
+  (readdirSync(path, { recursive: true, withFileTypes: true }) as import("node:fs").Dirent[])
+    .filter((entry) => entry.isFile())
+    .map((entry) => {
+      const file = join(entry.parentPath, entry.name);
+      return `${file.slice(path.length)} ${createHash("sha256").update(readFileSync(file)).digest("hex")}`;
+    })
+    .sort();
+
+test.skipIf(!podman)("the Containerfile makes an image of the same files and entry point", () => {
+  const flags = ["--quiet", "--file", join(CONTAINERS, "Containerfile"), "--build-arg", `TARGET=${TARGET}`];
+  podman!.run("build", ...flags, "--build-arg", `VERSION=${version}`, "--tag", "built", join(ROOT, "build/image"));
+  const about = (image: string) => JSON.parse(podman!.run("image", "inspect", image))[0];
+  const [built, loaded] = [about("built"), about(podman!.image)];
+  expect(built.Config.Entrypoint).toEqual(loaded.Config.Entrypoint);
+  for (const label of ["org.opencontainers.image.title", "org.opencontainers.image.version"])
+    expect(built.Labels[label]).toBe(loaded.Labels[label]);
+  for (const image of ["built", podman!.image]) {
+    const path = podman!.run("image", "mount", image);
+    expect(contents(path)).toEqual(contents(TREE));
+    podman!.run("image", "unmount", image);
+  }
+  expect(loaded.Size).toBeLessThan(3 * LAYER_LIMIT);
+});

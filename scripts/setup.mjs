@@ -40,6 +40,9 @@ const RELEASE_PACKAGES = { "debian-archive-keyring": "/usr/share/keyrings/debian
 const TEST_PACKAGES = {
   ...RELEASE_PACKAGES,
   "qemu-system-x86": "/usr/bin/qemu-system-x86_64",
+  "qemu-system-arm": "/usr/bin/qemu-system-aarch64",
+  "lld-19": "/usr/bin/ld.lld-19",
+  musl: "/lib/ld-musl-x86_64.so.1",
   bpftool: "/usr/sbin/bpftool",
   podman: "/usr/bin/podman",
   runc: "/usr/sbin/runc",

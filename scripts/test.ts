@@ -8,10 +8,12 @@ import { release } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { buildBpf } from "./build-bpf.ts";
-import { packArchives, removeArchives, runGuest } from "./kernels/run.ts";
+import { Archives, runGuest } from "./kernels/run.ts";
 import { GUESTS, type Guest } from "./kernels/table.ts";
 import { compareMatrix, hostKernel, keepMatrix, renderMatrix } from "./matrix.ts";
+import { muslUnavailable } from "./musl/ready.ts";
 import { FetchError } from "./release/fetch-error.ts";
+import { comparePrivileges, keepPrivileges, readReadme, renderPrivileges } from "./release/privileges.ts";
 import { release as makeRelease } from "./release.ts";
 import { failure, ROOT, runCheck, runTests, type SuiteResult, unable } from "./suite.ts";
 
@@ -20,7 +22,8 @@ const KERNEL = "test/kernel";
 const HARDENING = "test/hardening";
 const BENCH = "test/bench";
 const RELEASE = "test/release";
-const NOT_PURE = new Set(["kernel", "hardening", "bench", "release", "fixtures"]);
+const MUSL = "test/musl";
+const NOT_PURE = new Set(["kernel", "hardening", "bench", "release", "musl", "fixtures"]);
 
 /** Emulated machines at a time, each of two processors: see runGuests. */
 const GUESTS_AT_ONCE = 2;
@@ -71,7 +74,27 @@ async function runRelease(): Promise<void> {
   const made = await makeRelease(join(ROOT, "dist")).catch((error: Error) => error);
   if (made instanceof FetchError) keep(unable("release", made.message));
   else if (made instanceof Error) keep(failure("release", made.message));
-  else await runAsRoot("release", RELEASE, {});
+  else {
+    await runAsRoot("release", RELEASE, {});
+    checkPrivileges();
+  }
+}
+
+/** After a whole suite of containers: the table it makes, and whether README.md has the same. */
+function checkPrivileges(): void {
+  const suite = results.at(-1);
+  if (!suite || suite.skipped > 0 || suite.failed > 0) return;
+  const rendered = renderPrivileges(suite.lines);
+  keepPrivileges(rendered);
+  const difference = comparePrivileges(readReadme(), rendered);
+  if (difference) keep(failure("privileges", difference));
+}
+
+/** The musl executables, after the release that made them. */
+async function runMusl(): Promise<void> {
+  const reason = muslUnavailable();
+  if (reason) keep(unable("musl", reason));
+  else await runAsRoot("musl", MUSL, { HELLO_EBPF_KERNEL: hostKernel(release()) });
 }
 
 /**
@@ -79,15 +102,14 @@ async function runRelease(): Promise<void> {
  * and end take 20 s two at once and 30 s one after the other.
  */
 async function runGuests(guests: readonly Guest[]): Promise<void> {
-  const archives = await packArchives([KERNEL]).catch((error: Error) => error);
-  if (archives instanceof Error) return keep(unable("guests", archives.message));
+  const archives = new Archives([KERNEL]);
   const queue = [...guests];
   const worker = async () => {
     for (let guest = queue.shift(); guest; guest = queue.shift())
       for (const result of await runGuest(guest, archives)) keep(result);
   };
   await Promise.all(Array.from({ length: GUESTS_AT_ONCE }, worker));
-  removeArchives(archives);
+  archives.remove();
 }
 
 /** After a whole run: the table it makes, and whether README.md has the same. */
@@ -133,7 +155,10 @@ async function runAll(): Promise<void> {
     await runHost();
   }
   if (values["no-guests"]) return;
-  if (wanted("release")) await runRelease();
+  if (wanted("release")) {
+    await runRelease();
+    await runMusl();
+  }
   if (wanted("guests")) await runGuests(guests);
   if (whole) checkMatrix();
 }

@@ -3,9 +3,11 @@
 // KVM is not used even where it is there: nested guests hang, and a run must not depend on the machine it is on.
 
 import { readFileSync, rmSync } from "node:fs";
+import type { Machine } from "./machines.ts";
 
 /** What to boot and for how long. */
 export interface Boot {
+  readonly machine: Machine;
   readonly kernel: string;
   readonly initramfs: string;
   /** Where the kernel's console is kept while the guest runs. */
@@ -36,13 +38,14 @@ const COMPLAINTS =
   /Kernel panic|\bOops\b|BUG: |general protection fault|WARNING: .*(at|CPU)|rcu.*stall|hung task|Out of memory/;
 
 function command(boot: Boot): string[] {
-  const kernelCommand = "console=ttyS0 quiet panic=-1 oops=panic mitigations=off nokaslr random.trust_cpu=on";
+  const { machine } = boot;
+  const kernelCommand = `console=${machine.console} quiet panic=-1 oops=panic mitigations=off nokaslr random.trust_cpu=on`;
   const append = `${kernelCommand} ${boot.kernelArguments}`.trim();
   return [
-    ...["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", `${boot.memoryMiB}`],
+    ...[machine.qemu, ...machine.arguments, "-accel", "tcg,thread=multi", "-smp", "2", "-m", `${boot.memoryMiB}`],
     ...["-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-nic", "none", "-no-reboot"],
     ...["-kernel", boot.kernel, "-initrd", boot.initramfs, "-append", append],
-    ...["-serial", `file:${boot.console}`, "-serial", "stdio"],
+    ...["-serial", `file:${boot.console}`, ...machine.serial],
   ];
 }
 

@@ -1,13 +1,23 @@
 // Fetches Debian packages of suites that this machine does not use, without touching its own apt: a private folder
 // holds lists and archives, the mirror is the one the machine is configured for, and apt checks every signature.
 //
-// What is wanted of a package is one file. It is kept in ${XDG_CACHE_HOME:-~/.cache}/hello-ebpf/kernels, written under
-// another name and renamed, so that what is there is whole and a second run downloads nothing.
+// What is wanted of a package is a file or a few. They are kept in ${XDG_CACHE_HOME:-~/.cache}/hello-ebpf/kernels,
+// written under another name and renamed, so that what is there is whole and a second run downloads nothing.
 
-import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
-import type { Guest } from "./table.ts";
+import { basename, join } from "node:path";
+import type { DebianPackage, Guest } from "./table.ts";
 
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
@@ -57,15 +67,15 @@ export function privateApt(folder: string, suites: readonly string[], architectu
 }
 
 /** The package of a suite with the highest version in its name, downloaded and checked: its path. */
-function download(folder: string, guest: Guest): string {
-  const options = privateApt(folder, [guest.suite]);
+function download(folder: string, wanted: DebianPackage): string {
+  const options = privateApt(folder, [wanted.suite], wanted.architecture);
   run(["apt-get", ...options, "-q", "update"], folder);
   const names = run(["apt-cache", ...options, "pkgnames"], folder).split("\n");
   const newest = names
-    .filter((name) => guest.package.test(name))
+    .filter((name) => wanted.package.test(name))
     .sort(byVersion)
     .at(-1);
-  if (!newest) throw new Error(`Cannot find a package ${guest.package.source} in ${guest.suite}`);
+  if (!newest) throw new Error(`Cannot find a package ${wanted.package.source} in ${wanted.suite}`);
   run(["apt-get", ...options, "-q", "download", newest], folder);
   const archive = readdirSync(folder).find((name) => name.endsWith(".deb"));
   if (!archive) throw new Error(`Cannot download ${newest}: apt left no archive`);
@@ -75,35 +85,49 @@ function download(folder: string, guest: Guest): string {
 /** 6.12.9 before 6.12.10: numbers in names count as numbers. */
 const byVersion = (a: string, b: string) => a.localeCompare(b, "en", { numeric: true });
 
-/** The one file of a package whose path matches. */
-async function extract(archive: string, wanted: RegExp): Promise<Uint8Array> {
+/** The paths of the files of a package that match. Throws where there is none. */
+function unpack(archive: string, wanted: RegExp): string[] {
   const folder = `${archive}.unpacked`;
   run(["dpkg-deb", "-x", archive, folder], "/");
-  const path = readdirSync(folder, { recursive: true, encoding: "utf8" }).find((name) => wanted.test(name));
-  if (!path) throw new Error(`Cannot find ${wanted.source} in ${archive.split("/").at(-1)}`);
-  return Bun.file(join(folder, path)).bytes();
+  const paths = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => wanted.test(name));
+  if (paths.length === 0) throw new Error(`Cannot find ${wanted.source} in ${archive.split("/").at(-1)}`);
+  return paths.map((name) => join(folder, name));
 }
 
-/**
- * The path of one file of a package, from the cache or else downloaded into it.
- * Throws an Error that says why where the mirror cannot be reached or has no such package.
- */
-export async function packageFile(guest: Guest, wanted: RegExp): Promise<string> {
-  const path = join(CACHE, guest.id);
+/** Downloads a package and puts what `take` makes of its matching files, a file or a folder, into the cache. */
+function cached(source: DebianPackage, wanted: RegExp, take: (paths: readonly string[], to: string) => void): string {
+  const path = join(CACHE, source.id);
   if (existsSync(path)) return path;
-  const folder = join(CACHE, `.${guest.id}.${process.pid}`);
+  const folder = join(CACHE, `.${source.id}.${process.pid}`);
   mkdirSync(folder, { recursive: true });
   try {
-    const archive = download(folder, guest);
-    await Bun.write(join(folder, "file"), await extract(archive, wanted));
-    chmodSync(join(folder, "file"), 0o755);
-    renameSync(join(folder, "file"), path);
+    take(unpack(download(folder, source), wanted), join(folder, "taken"));
+    renameSync(join(folder, "taken"), path);
     return path;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
+function takeFile(from: string, to: string): void {
+  copyFileSync(realpathSync(from), to);
+  chmodSync(to, 0o755);
+}
+
+/**
+ * The path of one file of a package, from the cache or else downloaded into it.
+ * Throws an Error that says why where the mirror cannot be reached or has no such package.
+ */
+export const packageFile = (source: DebianPackage, wanted: RegExp): string =>
+  cached(source, wanted, ([path = ""], to) => takeFile(path, to));
+
+/** The same for all files that match: a folder that holds them, without the folders they were in. */
+export const packageFiles = (source: DebianPackage, wanted: RegExp): string =>
+  cached(source, wanted, (paths, to) => {
+    mkdirSync(to);
+    for (const path of paths) takeFile(path, join(to, basename(path)));
+  });
+
 /** A guest's kernel image: /boot/vmlinuz-* of an image package, /usr/lib/modules/VERSION/vmlinuz in sid. */
-export const kernelImage = (guest: Guest): Promise<string> =>
+export const kernelImage = (guest: Guest): string =>
   packageFile(guest, /^(boot\/vmlinuz-|usr\/lib\/modules\/[^/]+\/vmlinuz$)/);

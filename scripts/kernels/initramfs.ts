@@ -1,10 +1,11 @@
 // What a guest boots into: one archive that holds everything, since Debian's cloud kernels have no disk or shared
 // folder without modules. It is not compressed: software emulation unpacks slower than it copies.
 
-import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { CpioWriter } from "./cpio.ts";
 import { packageFile } from "./download.ts";
+import type { Machine } from "./machines.ts";
 import { BUSYBOX } from "./table.ts";
 
 const ROOT = resolve(import.meta.dir, "../..");
@@ -49,8 +50,8 @@ function addTree(archive: CpioWriter, from: string, to: string, leaveOut: Readon
   }
 }
 
-async function addBusybox(archive: CpioWriter): Promise<void> {
-  const busybox = await packageFile(BUSYBOX, /^(usr\/)?bin\/busybox$/);
+function addBusybox(archive: CpioWriter): void {
+  const busybox = packageFile(BUSYBOX, /^(usr\/)?bin\/busybox$/);
   archive.file("bin/busybox", readFileSync(busybox), 0o755);
   const applets = Bun.spawnSync([busybox, "--list"]).stdout.toString().trim().split("\n");
   for (const applet of applets) if (applet !== "busybox") archive.symlink(`bin/${applet}`, "/bin/busybox");
@@ -72,10 +73,10 @@ export interface Job {
 }
 
 /** An archive with busybox, Bun, the executable, the sources and the tests. Its init is init.sh. */
-export async function testInitramfs(path: string, job: Job): Promise<void> {
+export function testInitramfs(path: string, job: Job): void {
   const archive = new CpioWriter(path);
   addBase(archive);
-  await addBusybox(archive);
+  addBusybox(archive);
   addPrograms(archive, {
     "bin/bun": process.execPath,
     "hello-ebpf/hello-ebpf": join(ROOT, "hello-ebpf"),
@@ -95,28 +96,41 @@ export async function testInitramfs(path: string, job: Job): Promise<void> {
   archive.close();
 }
 
-/** An archive with the executable and libc, and an init that needs neither libc nor a shell to run command lines. */
-export function bareInitramfs(path: string, nonce: string, commands: readonly string[]): void {
-  const init = `${path}.init`;
-  const flags = [
-    "-nostdlib",
-    "-static",
-    "-ffreestanding",
-    "-fno-stack-protector",
-    "-O2",
-    "-Wall",
-    "-Wextra",
-    "-Werror",
-  ];
-  const headers = ["-idirafter", "/usr/include/x86_64-linux-gnu"];
-  const source = join(import.meta.dir, "bare-init.c");
-  const { exitCode, stderr } = Bun.spawnSync(["clang-19", ...flags, ...headers, "-o", init, source]);
-  if (exitCode !== 0) throw new Error(`Cannot compile bare-init.c: ${stderr}`);
+const BARE_FLAGS = ["-nostdlib", "-static", "-ffreestanding", "-fno-builtin", "-fno-stack-protector", "-O2"];
+const WARNINGS = ["-Wall", "-Wextra", "-Werror"];
+
+/** Compiles a program without libc of this folder, bare-NAME.c. Throws with the compiler's words. */
+export function compileBare(name: string, machine: Machine, output: string): void {
+  const source = join(import.meta.dir, `bare-${name}.c`);
+  const command = ["clang-19", ...BARE_FLAGS, ...WARNINGS, ...machine.compiler, "-o", output, source];
+  const { exitCode, stderr } = Bun.spawnSync(command);
+  if (exitCode !== 0) throw new Error(`Cannot compile bare-${name}.c: ${stderr}`);
+}
+
+/**
+ * An archive without a shell: an init that needs no libc runs these command lines, /witness gives them something to
+ * see, and `add` puts in what they run.
+ */
+export function bareInitramfs(
+  path: string,
+  machine: Machine,
+  lines: { readonly nonce: string; readonly commands: readonly string[] },
+  add: (archive: CpioWriter) => void,
+): void {
   const archive = new CpioWriter(path);
   for (const folder of ["proc", "sys"]) archive.folder(folder);
   archive.device("dev/console", 5, 1);
-  addPrograms(archive, { "hello-ebpf": join(ROOT, "hello-ebpf") });
-  archive.file("init", readFileSync(init), 0o755);
-  archive.file("commands", [nonce, ...commands, ""].join("\n"));
+  for (const name of ["init", "witness"]) {
+    const program = `${path}.${name}`;
+    compileBare(name, machine, program);
+    archive.file(name, readFileSync(program), 0o755);
+    rmSync(program);
+  }
+  add(archive);
+  archive.file("commands", [lines.nonce, ...lines.commands, ""].join("\n"));
   archive.close();
 }
+
+/** This machine's own executable and its libraries. */
+export const addExecutable = (archive: CpioWriter): void =>
+  addPrograms(archive, { "hello-ebpf": join(ROOT, "hello-ebpf") });

@@ -1,0 +1,164 @@
+// The arm64 executables in a guest that holds only them, Debian's glibc, and musl with what the other one needs.
+//
+// No shell, no Bun and no test runner: each run is one command line. What is the machine's own is what is asked:
+// places of syscalls and hooks, sizes of structures, the order of loads, the patched engine, the other libc.
+//
+// QEMU on an x86-64 host translates a guest's loads to the host's, which are done in order: that a barrier is missing
+// would not show here. What shows is a position, size or place read wrongly, and a record overwritten while it is read.
+
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { makeStandIn } from "../musl/stand-in.ts";
+import { IMAGES, LIBRARIES } from "../release/targets.ts";
+import { ROOT } from "../suite.ts";
+import { type BareArchive, type BareRun, type Check, prints, runBare } from "./bare.ts";
+import type { CpioWriter } from "./cpio.ts";
+import { packageFile, packageFiles } from "./download.ts";
+import { releasedExecutable } from "./executables.ts";
+import { bareInitramfs } from "./initramfs.ts";
+import { MACHINES } from "./machines.ts";
+import { GLIBC_ARM64, type Guest, MUSL_ARM64 } from "./table.ts";
+
+const MODES = ["trace", "map", "perf", "ring"] as const;
+type Mode = (typeof MODES)[number];
+const EXECS = 100;
+const STORM = 10_000;
+
+/** What a mode prints of so many processes named witness, all by root. */
+const SHOWN: Record<Mode, Check> = {
+  trace: prints(/^ +\S+-\d+ +\[\d+\] .* bpf_trace_printk: Hello World!$/, EXECS),
+  map: prints(new RegExp(`^ID 0: ${EXECS}\\t$`), 1),
+  perf: prints(/^\d+ 0 witness Hello World$/, EXECS),
+  ring: prints(/^\d+ 0 witness Hello World$/, EXECS),
+};
+
+const TARGETS: Record<string, string> = {
+  kprobe: "kprobe __arm64_sys_execve",
+  fentry: "fentry __arm64_sys_execve",
+  tracepoint: "tracepoint syscalls/sys_enter_execve",
+  raw_tracepoint: "raw_tracepoint sys_enter",
+};
+
+/** A mode by a hook, or by auto, which takes kprobe: so many processes started, so many seen. */
+function exact(executable: string, mode: Mode, attach: string): BareRun {
+  const options = `--mode ${mode} --attach ${attach} --interval 60 --comm witness`;
+  return {
+    command: `/${executable} ${options} -- /witness exec ${EXECS}`,
+    checks: [
+      SHOWN[mode],
+      prints(new RegExp(`^hello-ebpf: attached ${mode} to ${TARGETS[attach] ?? TARGETS.kprobe}\\b`), 1),
+      prints(new RegExp(`^${EXECS} events, 0 lost$`), 1),
+    ],
+  };
+}
+
+/** Every line that was read is one that was written, in order, and what is missing is accounted for. */
+const consistent: Check = (lines) => {
+  const text = lines.join("\n");
+  const [, checked, malformed, disordered] =
+    /^checked (\d+) lines, malformed (\d+), out of order (\d+)/m.exec(text)?.map(Number) ?? [];
+  const [, events = 0, lost = 0] = /^(\d+) events, (\d+) lost$/m.exec(text)?.map(Number) ?? [];
+  if (checked === undefined || checked === 0) return "nothing was read";
+  if (malformed !== 0 || disordered !== 0) return `${malformed} lines malformed, ${disordered} out of order`;
+  if (checked !== events) return `${checked} lines were read, ${events} events told`;
+  return events + lost === STORM ? undefined : `${events} events and ${lost} lost are not ${STORM}`;
+};
+
+/** One CPU produces as fast as it can, the other reads: with room for all, and in a buffer of a page that wraps. */
+function storms(executable: string, mode: "ring" | "perf"): BareRun[] {
+  const reader = `/witness on 0 /witness check /${executable} --mode ${mode} --syscall sched_rr_get_interval`;
+  const run = (size: string, checks: readonly Check[]): BareRun => ({
+    command: `${reader} --buffer-size ${size} -- /witness on 1 /witness storm ${STORM}`,
+    checks: [consistent, ...checks],
+  });
+  return [run("4M", [prints(new RegExp(`^${STORM} events, 0 lost$`), 1)]), run("4K", [])];
+}
+
+/** Everything that gets into Bun as it is: see test/hardening. */
+const HOSTILE = [
+  ...["BUN_JSC_dumpOptions=1", "BUN_JSC_logJIT=1", "BUN_JSC_noSuchOption=1"],
+  ...["BUN_OPTIONS=--preload=/foreign.js", "BUN_BE_BUN=1", "BUN_INSPECT=ws+unix:///inspector"],
+];
+
+const hardened = (executable: string): BareRun[] =>
+  HOSTILE.map((variable) => ({
+    command: `/witness with ${variable} /${executable} --version`,
+    checks: [prints(/^hello-ebpf \d+\.\d+\.\d+$/, 1), prints(/./, 1)],
+  }));
+
+/** fentry on arm64 needs ftrace's direct calls (6.4): a kernel without refuses it, in one line. */
+const NO_FENTRY: Record<string, readonly [status: number, line: RegExp]> = {
+  "6.1-arm64": [6, /^hello-ebpf: Cannot .*fentry.* gave E\w+: .+; .+$/],
+};
+
+function modesOf(guest: Guest): BareRun[] {
+  return ["kprobe", "fentry", "tracepoint", "raw_tracepoint"].flatMap((attach) =>
+    MODES.map((mode) => {
+      const refused = attach === "fentry" ? NO_FENTRY[guest.id] : undefined;
+      const matrix = `MATRIX ${guest.id} ${mode} ${attach}`;
+      if (!refused) return { ...exact("hello-ebpf", mode, attach), says: `${matrix} ok` };
+      const [status, line] = refused;
+      const says = `${matrix} no built without ftrace's direct calls, which arm64 has since 6.4`;
+      return {
+        command: `/hello-ebpf --mode ${mode} --attach fentry`,
+        status,
+        checks: [prints(line, 1), prints(/./, 1)],
+        says,
+      };
+    }),
+  );
+}
+
+/** All that is run on a guest. */
+export function arm64Runs(guest: Guest): BareRun[] {
+  return [
+    ...modesOf(guest),
+    exact("hello-ebpf", "ring", "auto"),
+    ...storms("hello-ebpf", "ring"),
+    ...storms("hello-ebpf", "perf"),
+    ...hardened("hello-ebpf"),
+    ...MODES.map((mode) => exact("hello-ebpf-musl", mode, "kprobe")),
+    ...storms("hello-ebpf-musl", "ring"),
+    ...hardened("hello-ebpf-musl").slice(0, 3),
+  ];
+}
+
+function addGlibc(archive: CpioWriter): void {
+  const target = IMAGES.find(({ debian }) => debian === "arm64");
+  if (!target) throw new Error("Cannot find the libraries of arm64");
+  const loader = target.loader.split("/").at(-1) ?? "";
+  const wanted = new RegExp(`/(${[...LIBRARIES, loader].join("|").replaceAll(".", "\\.")})$`);
+  const folder = packageFiles(GLIBC_ARM64, wanted);
+  for (const name of readdirSync(folder))
+    archive.file(
+      name === loader ? target.loader.slice(1) : `lib/${target.triplet}/${name}`,
+      readFileSync(join(folder, name)),
+      0o755,
+    );
+}
+
+/** musl is its own loader; the stand-in lies where Debian's musl looks for libraries. */
+function addMusl(archive: CpioWriter, standIn: string): void {
+  const musl = readFileSync(packageFile(MUSL_ARM64, /\/libc\.so$/));
+  archive.file("lib/ld-musl-aarch64.so.1", musl, 0o755);
+  archive.symlink("lib/aarch64-linux-musl/libc.musl-aarch64.so.1", "/lib/ld-musl-aarch64.so.1");
+  archive.file("lib/aarch64-linux-musl/libstdc++.so.6", readFileSync(standIn), 0o755);
+  archive.file("etc/ld-musl-aarch64.path", "/lib/aarch64-linux-musl\n");
+}
+
+/** Packs what a guest boots into. Throws where a package or Bun cannot be had, or a program does not compile. */
+export function packArm64(guest: Guest, archive: BareArchive): void {
+  const standIn = join(ROOT, "build/guests/libstdc++-arm64.so.6");
+  makeStandIn("arm64", standIn);
+  const commands = arm64Runs(guest).map((run) => run.command);
+  bareInitramfs(archive.path, MACHINES.arm64, { nonce: archive.nonce, commands }, (cpio) => {
+    cpio.file("hello-ebpf", readFileSync(releasedExecutable("linux-arm64")), 0o755);
+    cpio.file("hello-ebpf-musl", readFileSync(releasedExecutable("linux-arm64-musl")), 0o755);
+    cpio.file("foreign.js", 'require("node:fs").writeSync(1, "foreign\\n");\n');
+    addGlibc(cpio);
+    addMusl(cpio, standIn);
+  });
+}
+
+export const runArm64 = (guest: Guest, kernel: string, archive: BareArchive) =>
+  runBare(guest, kernel, archive, arm64Runs(guest));

@@ -1,0 +1,145 @@
+/*
+ * Produces events that can be told apart, and checks that each arrives as it
+ * was made. For guests without a shell and for libcs without tools.
+ *
+ *   witness storm N                   calls sched_rr_get_interval, which nothing else
+ *                                     does, N times, each time under another name
+ *   witness exec N                    starts itself N times, one after the other
+ *   witness on CPU CMD...             becomes CMD on that CPU alone
+ *   witness with NAME=VALUE CMD...    becomes CMD with that in its environment
+ *   witness check CMD...              runs CMD, whose standard output is the text of such
+ *                                     a storm, and counts the lines that are not as made
+ */
+#include "bare.h"
+
+#define PR_SET_NAME 15
+
+/* The name of event N: s and seven digits. */
+static void storm(unsigned int times)
+{
+	char name[] = "s0000000";
+
+	while (times--) {
+		int at = 7;
+
+		while (++name[at] > '9')
+			name[at--] = '0';
+		call(__NR_prctl, PR_SET_NAME, (long)name, 0, 0, 0);
+		call(__NR_sched_rr_get_interval, 0, 0, 0, 0, 0);
+	}
+}
+
+static int start_many(char *self, unsigned int times)
+{
+	char *argv[] = { self, "exec", "0", NULL };
+	int failed = 0;
+
+	while (times--)
+		failed |= run(argv);
+	return failed;
+}
+
+static void pin(unsigned int cpu)
+{
+	unsigned long mask = 1UL << cpu;
+
+	call(__NR_sched_setaffinity, 0, sizeof(mask), (long)&mask, 0, 0);
+}
+
+static unsigned int lines, malformed, disordered, last_event, storm_pid;
+
+/* PID UID COMMAND Hello World, of one process, in the order it was made. */
+static void check_line(const char *line)
+{
+	unsigned int pid = take_number(&line), event;
+	const char *rest = after(line, " 0 s");
+	const char *name = rest;
+
+	lines++;
+	if (!storm_pid)
+		storm_pid = pid;
+	if (!rest || !pid || pid != storm_pid) {
+		malformed++;
+		return;
+	}
+	event = take_number(&rest);
+	if (rest - name != 7 || !same(rest, " Hello World"))
+		malformed++;
+	else if (event <= last_event)
+		disordered++;
+	else
+		last_event = event;
+}
+
+static char buffer[65536];
+
+/* Reads until the end; a line without its end is malformed too. */
+static void check_stream(int fd)
+{
+	unsigned long held = 0;
+	long count;
+
+	while ((count = call(__NR_read, fd, (long)(buffer + held), sizeof(buffer) - held, 0, 0)) > 0) {
+		unsigned long end = held + count, begin = 0;
+
+		for (unsigned long at = held; at < end; at++) {
+			if (buffer[at] != '\n')
+				continue;
+			buffer[at] = 0;
+			check_line(buffer + begin);
+			begin = at + 1;
+		}
+		held = end - begin;
+		for (unsigned long at = 0; at < held; at++)
+			buffer[at] = buffer[begin + at];
+	}
+	malformed += held != 0;
+}
+
+static void report(const char *what, unsigned int number)
+{
+	print(what);
+	print_number(number);
+}
+
+static int check(char **argv)
+{
+	int ends[2], status;
+	long pid;
+
+	/* O_CLOEXEC: the command must not hold the reading end, nor its command the writing one. */
+	call(__NR_pipe2, (long)ends, 02000000, 0, 0, 0);
+	pid = start(argv, ends[1]);
+	call(__NR_close, ends[1], 0, 0, 0, 0);
+	check_stream(ends[0]);
+	status = wait_for(pid);
+	report("checked ", lines);
+	report(" lines, malformed ", malformed);
+	report(", out of order ", disordered);
+	report(", last ", last_event);
+	print("\n");
+	return status;
+}
+
+void begin(long *stack)
+{
+	char **argv = (char **)(stack + 1);
+	int status = 2;
+
+	if (stack[0] < 3)
+		status = 2;
+	else if (same(argv[1], "storm"))
+		status = (storm(parse(argv[2])), 0);
+	else if (same(argv[1], "exec"))
+		status = start_many(argv[0], parse(argv[2]));
+	else if (same(argv[1], "check"))
+		status = check(argv + 2);
+	else if (stack[0] > 3 && same(argv[1], "on")) {
+		pin(parse(argv[2]));
+		become(argv + 3);
+	} else if (stack[0] > 3 && same(argv[1], "with")) {
+		environment[1] = argv[2];
+		become(argv + 3);
+	}
+	call(__NR_exit_group, status, 0, 0, 0, 0);
+}

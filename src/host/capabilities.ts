@@ -13,13 +13,18 @@ export function ownStatus(field: string): string {
   }
 }
 
-/** The effective set, by name. */
-export function effectiveCapabilities(): Set<string> {
-  const bits = BigInt(`0x${ownStatus("CapEff") || "0"}`);
+function capabilitySet(field: string): Set<string> {
+  const bits = BigInt(`0x${ownStatus(field) || "0"}`);
   const names = new Set<string>();
   for (const [name, bit] of Object.entries(CAPABILITIES)) if (bits & (1n << BigInt(bit))) names.add(name);
   return names;
 }
+
+/** The effective set, by name. */
+export const effectiveCapabilities = (): Set<string> => capabilitySet("CapEff");
+
+/** What a program could have at most. */
+export const boundingCapabilities = (): Set<string> => capabilitySet("CapBnd");
 
 /** CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON, as it did alone before 5.8 (include/linux/capability.h). */
 export function hasCapability(name: string, held: ReadonlySet<string> = effectiveCapabilities()): boolean {

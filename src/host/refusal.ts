@@ -6,7 +6,7 @@ import { mapCreate, probeCommand } from "../sys/bpf.ts";
 import { close, getrlimit, setrlimit } from "../sys/libc.ts";
 import { UNLIMITED } from "../sys/memlock.ts";
 import { probePerfFlags } from "../sys/perf-event.ts";
-import { effectiveCapabilities, hasCapability, ownStatus } from "./capabilities.ts";
+import { boundingCapabilities, effectiveCapabilities, hasCapability, ownStatus } from "./capabilities.ts";
 
 /** What holds a call back, and what to change. */
 export interface Refusal {
@@ -76,9 +76,13 @@ const capabilities: Check = (needed, subject) => {
   const missing = needed.filter((name) => !hasCapability(name, held));
   if (missing.length === 0) return undefined;
   if (subject === "tracefs" && missing.includes("CAP_SYS_ADMIN")) return NO_TRACEFS;
+  // A container's capabilities bound what its processes may have; those of other users than root start with none.
+  const withheld = process.getuid?.() !== 0 && missing.every((name) => hasCapability(name, boundingCapabilities()));
   return {
     likely: `the process lacks ${missing.join(" and ")}`,
-    action: `run as root, or in a container with ${addFlags(missing)}`,
+    action: withheld
+      ? `run as root (in a container --user 0: Docker gives what ${addFlags(missing)} adds to no other user)`
+      : `run as root, or in a container with ${addFlags(missing)}`,
   };
 };
 

@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { IMAGES } from "../../scripts/release/targets.ts";
 import { ROOT } from "../kernel/support.ts";
+import { compileProfile } from "./seccomp-filter.ts";
 
 /** What a container is started with; nothing given is what podman does by default. */
 export interface Restrictions {
@@ -110,7 +111,9 @@ export class Podman implements Runner {
   }
 }
 
-/** Flags of bubblewrap; what is not here it cannot take away: limits, profiles, and root's identity without its namespace. */
+const FILTER_FD = 9;
+
+/** Flags of bubblewrap; what is not here it cannot take away: memory, processes, and root's identity without its namespace. */
 const BUBBLEWRAP = {
   capabilities: (names: readonly string[]) => [
     ...["--cap-drop", "ALL"],
@@ -119,7 +122,7 @@ const BUBBLEWRAP = {
   readOnly: () => ["--remount-ro", "/"],
   tracefs: (path: string) => ["--ro-bind", path, "/sys/kernel/tracing"],
   userNamespace: () => ["--unshare-user"],
-  seccomp: (profile: string) => (profile === "unconfined" ? [] : undefined),
+  seccomp: (profile: string) => (profile === "unconfined" ? [] : ["--seccomp", `${FILTER_FD}`]),
   noNewPrivileges: () => [], // always
   noDev: () => [],
   noProc: () => [],
@@ -127,9 +130,16 @@ const BUBBLEWRAP = {
 
 class Bubblewrap implements Runner {
   readonly name = "bubblewrap";
+  readonly #place: string;
+
+  constructor(place: string) {
+    this.#place = place;
+  }
 
   command(restrictions: Restrictions): string[] | undefined {
-    const { noDev, noProc } = restrictions;
+    // Nothing taken away is podman's own choice of what to take away.
+    if (restrictions.capabilities === undefined) return undefined;
+    const { noDev, noProc, seccomp } = restrictions;
     const mounts = [
       ...["--tmpfs", "/", "--ro-bind", join(TREE, "hello-ebpf"), "/hello-ebpf", "--ro-bind", join(TREE, "lib"), "/lib"],
       ...(IMAGE_TARGET.loader.startsWith("/lib64/") ? ["--ro-bind", join(TREE, "lib64"), "/lib64"] : []),
@@ -146,7 +156,15 @@ class Bubblewrap implements Runner {
       flags.push(...more);
     }
     const apart = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--as-pid-1"];
-    return ["bwrap", ...apart, "--clearenv", ...mounts, ...flags, "/hello-ebpf"];
+    const bubblewrap = ["bwrap", ...apart, "--clearenv", ...mounts, ...flags, "/hello-ebpf"];
+    return seccomp && seccomp !== "unconfined" ? [...this.#withFilter(seccomp), ...bubblewrap] : bubblewrap;
+  }
+
+  /** A shell that opens a profile's filter where bubblewrap reads it, and becomes the command after it. */
+  #withFilter(profile: string): string[] {
+    const filter = join(this.#place, `${basename(profile)}.bpf`);
+    compileProfile(profile, filter);
+    return ["sh", "-c", `exec ${FILTER_FD}<"$0"; exec "$@"`, filter];
   }
 
   async stop(_container: string, runner: number): Promise<void> {
@@ -181,7 +199,7 @@ export class Runners {
   /** A folder outside the checkout. */
   readonly #place = mkdtempSync(join(tmpdir(), "hello-release-"));
   readonly podman = startPodman(this.#place);
-  readonly #bubblewrap = Bun.which("bwrap") ? new Bubblewrap() : undefined;
+  readonly #bubblewrap = Bun.which("bwrap") ? new Bubblewrap(this.#place) : undefined;
   /** tracefs, mounted where nothing else looks for it. */
   readonly tracefs = join(this.#place, "tracefs");
 

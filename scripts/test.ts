@@ -20,7 +20,6 @@ import { failure, ROOT, runCheck, runTests, type SuiteResult, unable } from "./s
 /** Folders of test/ that are not simply run with the rest. */
 const KERNEL = "test/kernel";
 const HARDENING = "test/hardening";
-const BENCH = "test/bench";
 const RELEASE = "test/release";
 const MUSL = "test/musl";
 const NOT_PURE = new Set(["kernel", "hardening", "bench", "release", "musl", "fixtures"]);
@@ -65,7 +64,6 @@ async function runHost(): Promise<void> {
   keep(await runTests("pure", pureFolders()));
   const environment = { HELLO_EBPF_KERNEL: hostKernel(release()) };
   await runAsRoot("kernel here", KERNEL, environment);
-  await runAsRoot("bench", BENCH, environment);
   keep(await runTests("hardening", [HARDENING]));
 }
 

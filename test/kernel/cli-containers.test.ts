@@ -21,7 +21,9 @@ const NEEDED = KERNEL === "5.10" && restricted ? CAP_BPF : 0n;
 /** The sets of the thread that runs our code, once it reads events. */
 async function capabilities(args: readonly string[]) {
   const hello = await new Hello(args).attached();
-  await Bun.sleep(100 + SLOWNESS * 20); // from attached to dropped
+  // no_new_privs is the last that is set
+  if (args.includes("--keep-privileges")) await Bun.sleep(500);
+  else await hello.until(({ pid }) => status(pid, "NoNewPrivs") === "1");
   const set = (name: string) => BigInt(`0x${status(hello.pid, name)}`);
   const sets = {
     effective: set("CapEff"),

@@ -10,6 +10,7 @@ import {
   readdirSync,
   readFileSync,
   realpathSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
@@ -157,10 +158,12 @@ function leastProgram(): Uint8Array {
   return bytes;
 }
 
-const LEAST = join(tmpdir(), `hello-least-${process.pid}`);
-writeFileSync(LEAST, leastProgram());
-chmodSync(LEAST, 0o755);
-process.on("exit", () => rmSync(LEAST, { force: true }));
+/** Always the same, so it may stay where what is built is. */
+const LEAST = join(ROOT, "build/least-program");
+if (!existsSync(LEAST)) {
+  writeFileSync(`${LEAST}.${process.pid}`, leastProgram(), { mode: 0o755 });
+  renameSync(`${LEAST}.${process.pid}`, LEAST);
+}
 
 /** A shell script that starts so many processes, one after the other. */
 export const processes = (count: number): string => `i=0; while [ $i -lt ${count} ]; do ${LEAST}; i=$((i+1)); done`;

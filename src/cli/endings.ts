@@ -6,11 +6,12 @@ export interface Ending {
 }
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-/** Ended by a signal while ending: 128 + SIGINT. */
+/** Ended by a second signal: 128 + SIGINT. */
 const IMPATIENT = 130;
 
 export class Endings {
   #ending: Ending | undefined;
+  #signals = 0;
   #onEnd = () => {};
 
   /** From the first moment, also as PID 1, where no signal has an effect without a handler. */
@@ -20,7 +21,7 @@ export class Endings {
 
   /** The first signal ends the run in order, a second one at once. */
   #signal(): void {
-    if (this.#ending) process.exit(IMPATIENT);
+    if (++this.#signals > 1) process.exit(IMPATIENT);
     this.end({ status: 0 });
   }
 

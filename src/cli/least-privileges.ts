@@ -1,6 +1,6 @@
 // What is given up once attached: nothing here needs a capability to read what the kernel hands over.
 
-import { type BpfObject, CAP_KILL, capabilityNames, dropPrivileges } from "../index.ts";
+import { type BpfObject, CAP_KILL, capabilityNames, dropPrivileges, PermissionError } from "../index.ts";
 import { readAccounts } from "./accounts.ts";
 
 /**
@@ -12,8 +12,9 @@ export function leastPrivileges(object: BpfObject, hasCommand: boolean): string[
     try {
       readAccounts(object);
       return true;
-    } catch {
-      return false;
+    } catch (error) {
+      if (error instanceof PermissionError) return false;
+      throw error;
     }
   };
   return capabilityNames(dropPrivileges(hasCommand ? [CAP_KILL] : [], works) ?? []);

@@ -101,14 +101,13 @@ export function parseOptions(argv: readonly string[]): Invocation | undefined {
     if (error.exitCode === 0) return undefined;
     throw new UsageError(error.message.replace(/^error: /, "").replaceAll("\n", " "));
   }
-  const { mode: name, interval = 2000, verbose = false, keepPrivileges = false, ...rest } = parser.opts();
+  const { mode: name, verbose = false, keepPrivileges = false, ...rest } = parser.opts();
   const mode = MODES.find((row) => row.name === name) as Mode;
   return {
     mode,
-    interval,
     verbose,
     keepPrivileges,
     command,
-    ...(rest as Omit<Options, "mode" | "interval" | "verbose" | "keepPrivileges" | "command">),
+    ...(rest as Omit<Options, "mode" | "verbose" | "keepPrivileges" | "command">),
   };
 }

@@ -2,7 +2,7 @@
 // record also as a JSON line on standard output.
 
 import { writeSync } from "node:fs";
-import { BpfError, type WatchedSyscall } from "../index.ts";
+import { BpfError, isWritable, type WatchedSyscall } from "../index.ts";
 import { timestamp } from "./clock.ts";
 import { escapeMessage } from "./escape.ts";
 import { jsonLine } from "./json.ts";
@@ -18,12 +18,22 @@ export interface Totals {
   readonly missed: number;
 }
 
-/** One line on standard error; whoever does not read it does not stop us. */
-export function sayOnStderr(text: string): void {
+/** How long a line waits for a slow reader of standard error before it is dropped. */
+const PATIENCE_MS = 50;
+/** What a pipe that is writable takes without blocking (pipe(7)). */
+const PIPE_BUF = 4096;
+
+/** One line on standard error; whoever does not read it does not stop us. Whether it was written. */
+export function sayOnStderr(text: string, patienceMs: number = PATIENCE_MS): boolean {
+  const line = Buffer.from(`${escapeMessage(text)}\n`);
   try {
-    writeSync(2, `${escapeMessage(text)}\n`);
+    for (let at = 0; at < line.length; at += PIPE_BUF) {
+      if (!isWritable(2, patienceMs)) return false;
+      writeSync(2, line.subarray(at, at + PIPE_BUF));
+    }
+    return true;
   } catch {
-    // Closed or full: there is nowhere left to say it.
+    return false; // closed, or on a full device: there is nowhere left to say it
   }
 }
 
@@ -89,7 +99,8 @@ export class Report {
   }
 
   lost(cpu: number, count: number): void {
-    this.note(`lost ${count} events on CPU ${cpu}: the buffer was full`);
+    // Under load there are many of these: one that does not find room is not waited for, the sum comes at the end.
+    sayOnStderr(`hello-ebpf: lost ${count} events on CPU ${cpu}: the buffer was full`, 0);
     this.#json("lost", { cpu, count });
   }
 
@@ -120,6 +131,7 @@ function why(error: BpfError): string {
 
 /** Message, cause and what to do, in one line. */
 export function oneLine(error: unknown): string {
-  if (!(error instanceof BpfError)) return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof BpfError))
+    return (error instanceof Error ? error.message : String(error)).replaceAll("\n", " ");
   return error.action ? `${why(error)}; ${error.action.replaceAll("\n", " ")}` : why(error);
 }

@@ -19,6 +19,7 @@ const SETTLE_ATTEMPTS = 100;
 
 /** The status to end with. Throws BpfError or StatusError. */
 export async function run(options: Invocation, report: Report, output: Output, endings: Endings): Promise<number> {
+  sayWithoutEffect(options, report);
   const started = attach(options, report);
   using source = started.source;
   using _object = started.watched.object;
@@ -48,6 +49,15 @@ export async function run(options: Invocation, report: Report, output: Output, e
   } finally {
     clearTimeout(timer || undefined);
     await child?.terminate(); // also where this run failed: nobody else would end it
+  }
+}
+
+/** Options that only other modes have a use for are no mistake that should stop anybody. */
+function sayWithoutEffect(options: Invocation, report: Report): void {
+  const flags = { interval: "--interval", bufferSize: "--buffer-size" } as const;
+  for (const name of ["interval", "bufferSize"] as const) {
+    if (options[name] !== undefined && !options.mode.uses.includes(name))
+      report.note(`${flags[name]} has no effect in ${options.mode.name} mode`);
   }
 }
 
@@ -107,22 +117,24 @@ function nextTurn(): Promise<void> {
 
 /**
  * Detaches, then reads what is left until produced = received + lost: a program may still be running on another CPU,
- * and kernels before 6.6 detach a little after the descriptor is closed.
+ * and kernels before 6.6 detach a little after the descriptor is closed. What is said is what was read when they agreed.
  */
 async function settle(watched: WatchedSyscall, source: Source, report: Report, output: Output): Promise<Totals> {
-  const misses = watched.object.program(watched.program).recursionMisses();
+  const missed = watched.object.program(watched.program).recursionMisses();
+  await output.flush(); // closing may take as long as the kernel's readers of the hook do
   watched.link.close();
-  let accounts = readAccounts(watched.object);
-  for (let attempt = 0; attempt < SETTLE_ATTEMPTS; attempt++) {
-    accounts = readAccounts(watched.object);
+  for (let attempt = 1; ; attempt++) {
+    const { produced, lost } = readAccounts(watched.object);
     report.turn();
     while (source.read(TURN) > 0) await output.flush();
-    if (source.received() + accounts.lost + (source.dropped?.() ?? 0) >= accounts.produced) break;
+    const events = source.received();
+    const missing = produced - lost - events;
+    // What the kernel says it dropped may be others': of ours, no more than is missing.
+    const dropped = Math.min(source.dropped?.() ?? 0, Math.max(0, missing));
+    if (missing === dropped || attempt === SETTLE_ATTEMPTS) {
+      source.finish?.();
+      return { produced, lost: lost + dropped, events, missed };
+    }
     await Bun.sleep(1);
   }
-  source.finish?.();
-  const events = source.received();
-  // What the kernel says it dropped may be others': of ours, no more than is missing.
-  const dropped = Math.min(source.dropped?.() ?? 0, Math.max(0, accounts.produced - accounts.lost - events));
-  return { produced: accounts.produced, lost: accounts.lost + dropped, events, missed: misses };
 }

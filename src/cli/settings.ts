@@ -7,8 +7,8 @@ export type Format = "text" | "jsonl";
 export interface Options {
   readonly attach: SyscallHook | "auto";
   readonly syscall: string;
-  /** Milliseconds. */
-  readonly interval: number;
+  /** Milliseconds; map has a default. */
+  readonly interval?: number;
   readonly count?: number;
   /** Milliseconds. */
   readonly duration?: number;

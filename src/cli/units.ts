@@ -6,8 +6,8 @@ const MILLISECONDS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
 const BYTES = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 } as const;
 /** setTimeout's limit: 24 days. */
 const LONGEST = 2 ** 31 - 1;
-/** max_entries of a ring is 32 bits and a power of two. */
-const LARGEST = 2 ** 31;
+/** A ring is looked at twice in a row in one ArrayBuffer, which has less than 4 GiB. */
+const LARGEST = 2 ** 30;
 
 /** `500ms`, `10s`, `2m`, `1h` to milliseconds. */
 export function parseDuration(text: string): number {
@@ -24,7 +24,7 @@ export function parseSize(text: string): number {
   const match = /^(\d+)([KMG]?)(?:i?B)?$/i.exec(text);
   const bytes = Number(match?.[1]) * BYTES[(match?.[2] ?? "").toUpperCase() as keyof typeof BYTES];
   if (!(bytes > 0 && bytes <= LARGEST)) {
-    throw new UsageError(`Expected a size up to 2G such as 65536, 64K or 8M, got ${JSON.stringify(text)}`);
+    throw new UsageError(`Expected a size up to 1G such as 65536, 64K or 8M, got ${JSON.stringify(text)}`);
   }
   return bytes;
 }

@@ -16,6 +16,7 @@ import { kernelError } from "../host/kernel-error.ts";
 import { powerOfTwoPages } from "../map/pages.ts";
 import type { BpfPerfEventArray } from "../map/perf-event-array.ts";
 import { Epoll } from "../sys/epoll.ts";
+import { exhausted } from "../sys/exhausted.ts";
 import { Fd } from "../sys/fd.ts";
 import { PAGE_SIZE } from "../sys/libc.ts";
 import { Mapping } from "../sys/mapping.ts";
@@ -113,7 +114,8 @@ export class PerfBuffer<T = unknown> extends RecordReader<T> {
     }
     this.#buffers.push(new CpuBuffer(cpu, event, mapping));
     map.setEvent(cpu, number);
-    this.#epoll.add(number, EPOLLIN, cpu);
+    const waitable = this.#epoll.add(number, EPOLLIN, cpu);
+    if (waitable < 0) throw exhausted("epoll_ctl()", waitable);
   }
 
   /**

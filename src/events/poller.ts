@@ -8,6 +8,7 @@ import { BpfRuntimeError } from "elf-loader";
 import { EEXIST, EPOLLIN, EPOLLONESHOT, EPOLLOUT, O_CLOEXEC } from "elf-loader/uapi";
 import { errnoName } from "../host/kernel-error.ts";
 import { Epoll } from "../sys/epoll.ts";
+import { exhausted } from "../sys/exhausted.ts";
 import { Fd } from "../sys/fd.ts";
 import { eventfd, writeFrom } from "../sys/libc.ts";
 import type { WaiterStart } from "./waiter-worker.ts";
@@ -34,12 +35,18 @@ interface Waiting {
 /** The process's one waiting thread, started with the first wait and ended with the last registration. */
 class Poller {
   readonly #epoll = new Epoll();
-  readonly #stop = new Fd(eventfd(0, O_CLOEXEC));
-  readonly #worker = startWorker();
+  readonly #stop: Fd;
+  readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
 
   constructor() {
-    this.#epoll.add(this.#stop.number, EPOLLIN, STOP);
+    this.#stop = new Fd(eventfd(0, O_CLOEXEC));
+    const stoppable = this.#epoll.add(this.#stop.number, EPOLLIN, STOP);
+    if (stoppable < 0) {
+      this.#epoll.close();
+      throw exhausted("eventfd()", stoppable);
+    }
+    this.#worker = startWorker();
     this.#worker.onmessage = ({ data }: MessageEvent<number[]>) => {
       for (const fd of data) this.#wake(fd);
     };

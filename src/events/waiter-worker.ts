@@ -2,6 +2,7 @@
 //
 // Told once: the epoll descriptor. Tells: which descriptors are ready. The stop descriptor ends it.
 
+import { EINTR } from "elf-loader/uapi";
 import { Epoll } from "../sys/epoll.ts";
 
 /** What the poller tells the thread. */
@@ -21,8 +22,8 @@ self.onmessage = ({ data: { epollFd, stop } }) => {
   const epoll = new Epoll(epollFd);
   for (;;) {
     const ready = epoll.wait(-1);
-    if (typeof ready === "number") continue; // a signal came: wait again
-    if (ready.includes(stop)) break;
+    if (ready === -EINTR) continue; // a signal came: wait again
+    if (typeof ready === "number" || ready.includes(stop)) break; // the set is gone, or we are told to go
     self.postMessage(ready);
   }
   self.close();

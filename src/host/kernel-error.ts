@@ -1,7 +1,7 @@
 // A refused kernel call as an error: its class by meaning, one line, one likely cause.
 
 import { AttachError, type BpfError, BpfRuntimeError, PermissionError, UnsupportedError } from "elf-loader";
-import { EACCES, ENOSYS, EPERM, ERRNO_NAMES } from "elf-loader/uapi";
+import { EACCES, EMFILE, ENFILE, ENOMEM, ENOSYS, EPERM, ERRNO_NAMES } from "elf-loader/uapi";
 import { explainRefusal } from "./refusal.ts";
 
 /** What was being done when the kernel refused. */
@@ -22,6 +22,13 @@ export interface Refused {
   readonly action?: string;
 }
 
+/** What gives out, whatever was being done. */
+const EXHAUSTED: { readonly [errno: number]: { likely: string; action: string } } = {
+  [EMFILE]: { likely: "the process may open no more descriptors", action: "raise the limit (ulimit -n)" },
+  [ENFILE]: { likely: "the machine may open no more descriptors", action: "raise fs.file-max" },
+  [ENOMEM]: { likely: "there is not enough memory, or a limit on it", action: "ask for less, or raise the limit" },
+};
+
 export function errnoName(result: number): string {
   return ERRNO_NAMES[Math.abs(result)] ?? `errno ${Math.abs(result)}`;
 }
@@ -35,6 +42,15 @@ export function kernelError(result: number, refused: Refused): BpfError {
     const refusal = explainRefusal(refused.needs ?? ["CAP_BPF"], refused.kind);
     return new PermissionError(message, { call, errno, subject, ...refusal });
   }
+  const exhausted = EXHAUSTED[-result];
+  if (exhausted)
+    return new BpfRuntimeError(message, {
+      call,
+      errno,
+      subject,
+      ...exhausted,
+      ...(result === -ENOMEM && likely ? { likely, action } : {}),
+    });
   const details = { call, errno, subject, likely, action };
   if (refused.unsupported || result === -ENOSYS) return new UnsupportedError(message, details);
   return refused.attaching ? new AttachError(message, details) : new BpfRuntimeError(message, details);

@@ -8,6 +8,7 @@ import {
   epoll_event_arm64,
   epoll_event_x86_64,
 } from "elf-loader/uapi";
+import { exhausted } from "./exhausted.ts";
 import { Fd } from "./fd.ts";
 import { epollControl, epollCreate, epollWait } from "./libc.ts";
 
@@ -23,7 +24,7 @@ export class Epoll implements Disposable {
   readonly #view = new DataView(this.#events.buffer);
 
   constructor(fd: number = epollCreate(EPOLL_CLOEXEC)) {
-    if (fd < 0) throw new Error(`Cannot create an epoll set: errno ${-fd}`);
+    if (fd < 0) throw exhausted("epoll_create1()", fd);
     this.fd = new Fd(fd);
   }
 

@@ -1,7 +1,7 @@
 // Memory shared with the kernel by mmap(2).
 
 import { Memory } from "elf-loader";
-import { MAP_SHARED } from "elf-loader/uapi";
+import { ENOMEM, MAP_SHARED } from "elf-loader/uapi";
 import { memoryAt, mmap, munmap } from "./libc.ts";
 
 /**
@@ -24,7 +24,13 @@ export class Mapping implements Disposable {
   /** The mapping, or -errno. `length` in bytes, `offset` a multiple of the page size. */
   static create(fd: number, length: number, prot: number, offset = 0): Mapping | number {
     const address = mmap(length, prot, MAP_SHARED, fd, offset);
-    return address < 0 ? address : new Mapping(address, length);
+    if (address < 0) return address;
+    try {
+      return new Mapping(address, length);
+    } catch {
+      munmap(address, length); // longer than an ArrayBuffer can be
+      return -ENOMEM;
+    }
   }
 
   /** Views over a part of it; `offset` in bytes, a multiple of 4. */

@@ -15,7 +15,6 @@ describe("options", () => {
     expect(rest).toEqual({
       attach: "auto",
       syscall: "execve",
-      interval: 2000,
       keepPrivileges: false,
       output: "text",
       verbose: false,

@@ -4,6 +4,8 @@ import mapObject from "../../../build/bpf/hello_map.bpf.o" with { type: "file" }
 import { BpfHashMap } from "../../index.ts";
 import type { Mode, Source } from "./mode.ts";
 
+const DEFAULT_INTERVAL_MS = 2000;
+
 type Row = [uid: bigint, count: bigint];
 
 /** Rows in order of user id. */
@@ -20,24 +22,30 @@ export const map: Mode = {
   open(object, options, report): Source {
     const table = object.map("counter_table");
     if (!(table instanceof BpfHashMap)) throw new Error("counter_table is not a hash map");
+    let rows: Row[] = [];
     const show = () => {
-      const rows = readTable(table);
       const entries = rows.map(([key, value]) => ({ key, value }));
       report.map("counter_table", entries, () => rows.map(([uid, count]) => `ID ${uid}: ${count}\t`).join(""));
     };
-    const timer = new IntervalTimer(options.interval);
+    const timer = new IntervalTimer(options.interval ?? DEFAULT_INTERVAL_MS);
     let refreshes = 0;
     return {
       read() {
         if (refreshes === options.count || !timer.due()) return 0;
         // The last of --count is shown by finish(), when nothing is counted any more: it agrees with the summary.
-        if (++refreshes !== options.count) show();
+        if (++refreshes !== options.count) {
+          rows = readTable(table);
+          show();
+        }
         return 1;
       },
       wait: () => timer.wait(),
       wake: () => timer.wake(),
-      received: () => Number(readTable(table).reduce((sum, [, count]) => sum + count, 0n)),
-      finish: show,
+      received() {
+        rows = readTable(table);
+        return Number(rows.reduce((sum, [, count]) => sum + count, 0n));
+      },
+      finish: show, // the table as it was when the accounts agreed
       [Symbol.dispose]: () => timer.wake(),
     };
   },

@@ -3,8 +3,10 @@
 # Takes it from where this script lies, and checks it against SHA256SUMS there.
 set -eu
 fail() { echo "install.sh: $*" >&2; exit 1; }
-here=$(cd "$(dirname "$0")" && pwd)
+here=$(CDPATH= cd -- "$(dirname "$0")" >/dev/null && pwd)
 to=${1:-/usr/local/bin}
+case $to in -*) fail "usage: sh install.sh [DIRECTORY]" ;; esac
+command -v sha256sum >/dev/null 2>&1 || fail "sha256sum is missing: install it first (coreutils or busybox)"
 
 [ "$(uname -s)" = Linux ] || fail "hello-ebpf is for Linux, this is $(uname -s)"
 case $(uname -m) in
@@ -32,8 +34,10 @@ sum=$(sed -n "s/^\([0-9a-f]*\)  $name\$/\1/p" "$here/SHA256SUMS")
   fail "the sum of $here/$name is not that of SHA256SUMS: get it again"
 
 mkdir -p "$to" || fail "cannot make $to"
+[ ! -d "$to/hello-ebpf" ] || fail "$to/hello-ebpf is a directory"
 new=$to/.hello-ebpf.$$
 trap 'rm -f "$new"' EXIT
+trap 'exit 1' INT TERM HUP
 cp "$here/$name" "$new" && chmod 755 "$new" || fail "cannot write to $to"
 said=$("$new" --version) || fail "$name does not run here"
 mv "$new" "$to/hello-ebpf"

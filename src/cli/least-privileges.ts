@@ -5,9 +5,9 @@ import { readAccounts } from "./accounts.ts";
 
 /**
  * Drops every capability but what is needed until the end, and says by name what that is: nothing, on kernels that let a
- * map be read by who has its descriptor; CAP_KILL where a command may have to be ended that has become another user.
+ * map be read by who has its descriptor; CAP_KILL where a command may have to be ended that has become another user. undefined where they could not be given up.
  */
-export function leastPrivileges(object: BpfObject, hasCommand: boolean): string[] {
+export function leastPrivileges(object: BpfObject, hasCommand: boolean): string[] | undefined {
   const works = () => {
     try {
       readAccounts(object);
@@ -17,5 +17,6 @@ export function leastPrivileges(object: BpfObject, hasCommand: boolean): string[
       throw error;
     }
   };
-  return capabilityNames(dropPrivileges(hasCommand ? [CAP_KILL] : [], works) ?? []);
+  const left = dropPrivileges(hasCommand ? [CAP_KILL] : [], works);
+  return left && capabilityNames(left);
 }

@@ -34,7 +34,8 @@ export async function run(options: Invocation, report: Report, output: Output, e
     // After the command has been started with all of them, before the thread that waits is, which inherits what is left.
     if (!options.keepPrivileges) {
       const kept = leastPrivileges(started.watched.object, child !== undefined);
-      if (options.verbose) report.note(`capabilities kept: ${kept.join(", ") || "none"}`);
+      if (!kept) report.note("the capabilities that are not needed any more could not be given up");
+      else if (options.verbose) report.note(`capabilities kept: ${kept.join(", ") || "none"}`);
     }
     await output.flush();
     output.watch();

@@ -105,7 +105,7 @@ export class PerfBuffer<T = unknown> extends RecordReader<T> {
       const likely = "the buffer is larger than the memory it may have";
       throw kernelError(mapping, {
         ...refused,
-        needs: ["CAP_IPC_LOCK"],
+        kind: "mlock",
         doing,
         call: "mmap()",
         likely,

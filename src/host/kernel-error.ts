@@ -2,7 +2,7 @@
 
 import { AttachError, type BpfError, BpfRuntimeError, PermissionError, UnsupportedError } from "elf-loader";
 import { EACCES, EMFILE, ENFILE, ENOMEM, ENOSYS, EPERM, ERRNO_NAMES } from "elf-loader/uapi";
-import { explainRefusal } from "./refusal.ts";
+import { explainRefusal, type Subject } from "./refusal.ts";
 
 /** What was being done when the kernel refused. */
 export interface Refused {
@@ -13,7 +13,7 @@ export interface Refused {
   readonly subject: string;
   /** Capabilities that the call needs; CAP_BPF where nothing is said. */
   readonly needs?: readonly string[];
-  readonly kind?: "bpf" | "perf" | "tracefs";
+  readonly kind?: Subject;
   /** The kernel has no such thing: say so instead of "failed while running". */
   readonly unsupported?: boolean;
   /** It was an attachment. */

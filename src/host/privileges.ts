@@ -27,7 +27,7 @@ export function dropPrivileges(keep: readonly number[], works: () => boolean): n
     if (capset({ ...held, effective: left }) === 0 && works()) break;
   }
   clearAmbient();
-  capset({ effective: left, permitted: left, inheritable: 0n });
-  setNoNewPrivileges();
+  const dropped = capset({ effective: left, permitted: left, inheritable: 0n });
+  if (dropped < 0 || setNoNewPrivileges() < 0) return undefined;
   return Array.from({ length: CAP_LAST_CAP + 1 }, (_, capability) => capability).filter((c) => left & bit(c));
 }

@@ -1,10 +1,11 @@
 // Why the kernel said EPERM or EACCES: one cause, by evidence, the first that holds.
 
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { BPF_MAP_TYPE_ARRAY, EPERM, RLIMIT_MEMLOCK } from "elf-loader/uapi";
 import { mapCreate, probeCommand } from "../sys/bpf.ts";
 import { close, getrlimit, setrlimit } from "../sys/libc.ts";
 import { UNLIMITED } from "../sys/memlock.ts";
+import { probeMountFlags } from "../sys/mount.ts";
 import { probePerfFlags } from "../sys/perf-event.ts";
 import { boundingCapabilities, effectiveCapabilities, hasCapability, ownStatus } from "./capabilities.ts";
 
@@ -14,7 +15,9 @@ export interface Refusal {
   readonly action: string;
 }
 
-type Check = (needed: readonly string[], subject: "bpf" | "perf" | "tracefs") => Refusal | undefined;
+/** What was refused: "mlock" is the memory of perf buffers. */
+export type Subject = "bpf" | "perf" | "mlock" | "tracefs";
+type Check = (needed: readonly string[], subject: Subject) => Refusal | undefined;
 
 function readText(path: string): string {
   try {
@@ -27,19 +30,27 @@ function readText(path: string): string {
 /** Containers' default filters allow what these capabilities are for once a container has them. */
 const FOLLOWED = ["CAP_BPF", "CAP_PERFMON"];
 
+const CALLS = { bpf: "bpf()", perf: "perf_event_open()", mlock: "mmap()", tracefs: "fsopen()" } as const;
+
+/** Whether a call is refused before its arguments are looked at; of fsopen(2) only who may mount can tell. */
+const FILTERED = {
+  perf: () => probePerfFlags() === -EPERM,
+  bpf: () => probeCommand() === -EPERM && (hasCapability("CAP_BPF") || FILTERED.perf()),
+  mlock: () => false,
+  tracefs: () => hasCapability("CAP_SYS_ADMIN") && probeMountFlags() === -EPERM,
+} as const;
+
 /**
  * A filter answers EPERM where the kernel would find the arguments bad and say EINVAL. Without CAP_BPF kernels before
  * 5.19 may say EPERM to any bpf(2) themselves; then perf_event_open(2) tells, which looks at its flags before all else.
  */
 const seccomp: Check = (_needed, subject) => {
-  if (ownStatus("Seccomp") !== "2") return undefined;
-  const perfFiltered = probePerfFlags() === -EPERM;
-  const bpfFiltered = probeCommand() === -EPERM && (hasCapability("CAP_BPF") || perfFiltered);
-  if (!(subject === "perf" ? perfFiltered : bpfFiltered)) return undefined;
+  if (ownStatus("Seccomp") !== "2" || !FILTERED[subject]()) return undefined;
   const missing = FOLLOWED.filter((name) => !hasCapability(name));
-  const lift = "--security-opt seccomp=unconfined, or a profile that allows it";
+  const lift =
+    "--security-opt seccomp=PROFILE with one that allows it (scripts/containers/seccomp.json), or unconfined";
   return {
-    likely: `a seccomp filter refuses ${subject === "perf" ? "perf_event_open()" : "bpf()"}`,
+    likely: `a seccomp filter refuses ${CALLS[subject]}`,
     action:
       missing.length > 0
         ? `run with ${addFlags(missing)}, which default filters follow, or ${lift}`
@@ -47,20 +58,30 @@ const seccomp: Check = (_needed, subject) => {
   };
 };
 
+/** PROC_USER_INIT_INO, include/linux/proc_ns.h */
+const INITIAL_USER_NAMESPACE = 0xeffffffd;
+
+function ownNamespace(): number {
+  try {
+    return statSync("/proc/self/ns/user").ino;
+  } catch {
+    return INITIAL_USER_NAMESPACE; // not to be known: then nothing is said of it
+  }
+}
+
 /** Capabilities in a user namespace are not the kernel's own: bpf() asks for those of the first namespace. */
 const userNamespace: Check = () => {
-  const map = readText("/proc/self/uid_map").split(/\s+/);
-  if (map.length === 0 || map[0] === "" || (map[0] === "0" && map[1] === "0" && map[2] === "4294967295"))
-    return undefined;
+  if (ownNamespace() === INITIAL_USER_NAMESPACE) return undefined;
   return {
     likely: "this process is in a user namespace, where capabilities do not reach the kernel",
     action: "run it outside (rootful container, no --userns)",
   };
 };
 
-const lockdown: Check = () => {
+const lockdown: Check = (needed) => {
   const mode = /\[(integrity|confidentiality)\]/.exec(readText("/sys/kernel/security/lockdown"))?.[1];
-  if (mode !== "confidentiality") return undefined;
+  // It refuses what reads the kernel's memory, and tracefs; maps it lets be made.
+  if (mode !== "confidentiality" || needed.join() === "CAP_BPF") return undefined;
   return {
     likely: "the kernel is locked down (lockdown=confidentiality)",
     action: "boot with lockdown=integrity or none",
@@ -82,7 +103,7 @@ const capabilities: Check = (needed, subject) => {
     likely: `the process lacks ${missing.join(" and ")}`,
     action: withheld
       ? `run as root (in a container --user 0: Docker gives what ${addFlags(missing)} adds to no other user)`
-      : `run as root, or in a container with ${addFlags(missing)}`,
+      : `${process.getuid?.() === 0 ? "run" : "run as root, or in a container"} with ${addFlags(missing)}`,
   };
 };
 
@@ -90,26 +111,40 @@ const capabilities: Check = (needed, subject) => {
 const NO_TRACEFS: Refusal = {
   likely: "tracefs is not mounted here, and the process lacks CAP_SYS_ADMIN to mount it",
   action:
-    "mount it, in a container with --volume=/sys/kernel/tracing:/sys/kernel/tracing, or run with --cap-add=SYS_ADMIN",
+    "mount it on the host and run with --volume=/sys/kernel/tracing:/sys/kernel/tracing:ro, or run with --cap-add=SYS_ADMIN",
 };
 
 const paranoid: Check = (_needed, subject) => {
   const level = Number(readText("/proc/sys/kernel/perf_event_paranoid"));
   if (subject !== "perf" || !(level > 2) || hasCapability("CAP_SYS_ADMIN")) return undefined;
   // Debian's kernels know a level 3, at which CAP_PERFMON is not enough.
-  return { likely: `kernel.perf_event_paranoid is ${level}`, action: "lower it to 2, or add CAP_SYS_ADMIN" };
+  return { likely: `kernel.perf_event_paranoid is ${level}`, action: "lower it to 2, or run with --cap-add=SYS_ADMIN" };
 };
 
-/** Without memory cgroup accounting (before 5.11) not even the smallest map fits a limit of nothing. */
+/** perf_mmap() of kernel/events/core.c: so much for each CPU of a user, then the process's limit. */
+const perfMemory: Check = (_needed, subject) => {
+  if (subject !== "mlock" || hasCapability("CAP_IPC_LOCK")) return undefined;
+  const allowance = `kernel.perf_event_mlock_kb (${readText("/proc/sys/kernel/perf_event_mlock_kb")} KiB a CPU)`;
+  return {
+    likely: `the buffers are larger than ${allowance} and RLIMIT_MEMLOCK allow`,
+    action: "ask for smaller ones (--buffer-size), or run with --ulimit memlock=-1 or --cap-add=IPC_LOCK",
+  };
+};
+
+/**
+ * Without memory cgroup accounting (before 5.11) not even the smallest map fits a limit of nothing, and does fit the limit
+ * that there is; where something else refuses maps, neither is made.
+ */
 const memlock: Check = (_needed, subject) => {
   const limits = new BigUint64Array(2);
   if (subject !== "bpf" || getrlimit(RLIMIT_MEMLOCK, limits) < 0 || limits[0] === UNLIMITED) return undefined;
   const smallest = { map_type: BPF_MAP_TYPE_ARRAY, key_size: 4, value_size: 4, max_entries: 1 };
   setrlimit(RLIMIT_MEMLOCK, new BigUint64Array([0n, limits[1] ?? 0n]));
-  const fd = mapCreate(smallest);
+  const withNothing = mapCreate(smallest);
   setrlimit(RLIMIT_MEMLOCK, limits);
-  if (fd >= 0) close(fd);
-  if (fd !== -EPERM) return undefined;
+  const withLimit = mapCreate(smallest);
+  for (const fd of [withNothing, withLimit]) if (fd >= 0) close(fd);
+  if (withNothing !== -EPERM || withLimit < 0) return undefined;
   return {
     likely: `RLIMIT_MEMLOCK is ${limits[0]} bytes, which maps and programs count against before kernel 5.11`,
     action: "raise it (--ulimit memlock=-1), or ask for smaller buffers",
@@ -121,10 +156,10 @@ const lsm: Check = () => ({
   action: "look in the kernel's log (dmesg) for the refusal",
 });
 
-const CHECKS: readonly Check[] = [seccomp, userNamespace, lockdown, capabilities, paranoid, memlock];
+const CHECKS: readonly Check[] = [perfMemory, seccomp, userNamespace, lockdown, capabilities, paranoid, memlock];
 
 /** The cause of a refusal of something that needs these capabilities. */
-export function explainRefusal(needed: readonly string[], subject: "bpf" | "perf" | "tracefs" = "bpf"): Refusal {
+export function explainRefusal(needed: readonly string[], subject: Subject = "bpf"): Refusal {
   for (const check of CHECKS) {
     const refusal = check(needed, subject);
     if (refusal) return refusal;

@@ -2,21 +2,10 @@
 // fsopen(2) and fsmount(2) (5.2), reached through a descriptor without touching any path.
 
 import { readFileSync } from "node:fs";
-import {
-  EACCES,
-  FSCONFIG_CMD_CREATE,
-  FSMOUNT_CLOEXEC,
-  FSOPEN_CLOEXEC,
-  MOUNT_ATTR_NODEV,
-  MOUNT_ATTR_NOEXEC,
-  MOUNT_ATTR_NOSUID,
-  O_CLOEXEC,
-  O_PATH,
-  O_RDONLY,
-} from "elf-loader/uapi";
+import { EACCES, O_CLOEXEC, O_PATH, O_RDONLY } from "elf-loader/uapi";
 import { Fd } from "../sys/fd.ts";
-import { cString, open, openat, readInto, syscall } from "../sys/libc.ts";
-import { SYSCALL_NUMBERS } from "../sys/syscall-numbers.ts";
+import { open, openat, readInto } from "../sys/libc.ts";
+import { mountDetached } from "../sys/mount.ts";
 
 /** What a refusal was for want of: mounting it takes the one, opening root's files in it as another user the other. */
 export const tracefsNeeds = (result: number): string[] => [result === -EACCES ? "CAP_DAC_OVERRIDE" : "CAP_SYS_ADMIN"];
@@ -90,16 +79,4 @@ export function tracefsMountPoints(mountinfo: string): string[] {
 /** mountinfo writes space, tab, newline and backslash as \040 and so on. */
 function unescapeOctal(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
-}
-
-/** The root of a new mount that is attached nowhere and goes with its descriptor, or -errno. */
-function mountDetached(type: string): number {
-  const number = (name: string) => SYSCALL_NUMBERS.get(name) ?? -1;
-  const context = syscall(number("fsopen"), cString(type), FSOPEN_CLOEXEC);
-  if (context < 0) return context;
-  using fs = new Fd(context);
-  const created = syscall(number("fsconfig"), fs.number, FSCONFIG_CMD_CREATE, 0, 0, 0);
-  if (created < 0) return created;
-  const attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-  return syscall(number("fsmount"), fs.number, FSMOUNT_CLOEXEC, attributes);
 }

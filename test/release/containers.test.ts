@@ -173,7 +173,7 @@ describe("sees every exec of the host", () => {
 });
 
 describe("says why not, with status 3", () => {
-  const REFUSED: readonly (readonly [name: string, mode: string, Restrictions, RegExp])[] = [
+  const REFUSED: readonly (readonly [name: string, mode: string, Restrictions, RegExp, (readonly string[])?])[] = [
     ["default", "ring", {}, /EPERM: .*(CAP_BPF|seccomp).*--cap-add=BPF/],
     ["no capability", "ring", with_({ capabilities: [] }), /lacks CAP_BPF\b.*--cap-add=BPF/],
     ["no CAP_BPF", "ring", with_({ capabilities: ["PERFMON"] }), /lacks CAP_BPF; .*--cap-add=BPF$/],
@@ -191,6 +191,19 @@ describe("says why not, with status 3", () => {
     ],
     ["no tracefs", "trace", LEAST, /tracefs.*EPERM: .*--volume=\/sys\/kernel\/tracing\b.*--cap-add=SYS_ADMIN/],
     [
+      "a profile without fsopen()",
+      "trace",
+      with_({ capabilities: ["BPF", "PERFMON", "SYS_ADMIN"] }),
+      /seccomp.* refuses fsopen\(\)/,
+    ],
+    [
+      "a perf buffer beyond what may be locked",
+      "perf",
+      LEAST,
+      /mmap\(\) gave EPERM: .*kernel\.perf_event_mlock_kb.*RLIMIT_MEMLOCK.*--buffer-size.*--ulimit memlock=-1/,
+      ["--buffer-size", "256M"],
+    ],
+    [
       "an unprivileged user",
       "trace",
       with_({ user: 65534, tracefs }),
@@ -204,10 +217,15 @@ describe("says why not, with status 3", () => {
     ],
   ];
 
-  for (const [name, mode, restrictions, line] of REFUSED)
+  for (const [name, mode, restrictions, line, more] of REFUSED)
     test.skipIf(!runners.for(restrictions, "probe"))(`${mode}: ${name}`, async () => {
-      expect(await refused(mode, restrictions)).toMatch(line);
+      expect(await refused(mode, restrictions, more)).toMatch(line);
     });
+
+  test("a user namespace that maps nobody", async () => {
+    const { status, stderr } = await new Hello(["--mode", "ring"], { wrapper: ["unshare", "-U"] }).ended();
+    expect({ status, stderr }).toEqual({ status: 3, stderr: expect.stringContaining("in a user namespace") });
+  });
 
   test("a user to whom a container's capabilities are not handed on, as Docker's are not", async () => {
     const wrapper = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];

@@ -3,10 +3,10 @@
 # Takes it from where this script lies, and checks it against SHA256SUMS there.
 set -eu
 fail() { echo "install.sh: $*" >&2; exit 1; }
-here=$(CDPATH= cd -- "$(dirname "$0")" >/dev/null && pwd)
+here=$(CDPATH= cd -- "$(dirname "$0")" && pwd)
 to=${1:-/usr/local/bin}
 case $to in -*) fail "usage: sh install.sh [DIRECTORY]" ;; esac
-command -v sha256sum >/dev/null 2>&1 || fail "sha256sum is missing: install it first (coreutils or busybox)"
+[ -n "$(command -v sha256sum)" ] || fail "sha256sum is missing: install it first (coreutils or busybox)"
 
 [ "$(uname -s)" = Linux ] || fail "hello-ebpf is for Linux, this is $(uname -s)"
 case $(uname -m) in

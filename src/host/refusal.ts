@@ -103,7 +103,7 @@ const capabilities: Check = (needed, subject) => {
     likely: `the process lacks ${missing.join(" and ")}`,
     action: withheld
       ? `run as root (in a container --user 0: Docker gives what ${addFlags(missing)} adds to no other user)`
-      : `${process.getuid?.() === 0 ? "run" : "run as root, or in a container"} with ${addFlags(missing)}`,
+      : `run as root, or in a container with ${addFlags(missing)}`,
   };
 };
 

@@ -153,7 +153,8 @@ describe("with CAP_BPF and CAP_PERFMON only", () => {
 
   for (const mode of ["map", "perf", "ring"])
     test(`${mode} runs by raw_tracepoint`, async () => {
-      const args = ["--mode", mode, "--attach", "raw_tracepoint", "--interval", "0.02", "--count", "1"];
+      const interval = mode === "map" ? ["--interval", "0.02"] : [];
+      const args = ["--mode", mode, "--attach", "raw_tracepoint", ...interval, "--count", "1"];
       const run = await hello([...args, "--", "sh", "-c", "while :; do /bin/true; done"], { wrapper });
       if (mode === "perf" && PARANOID > 2) {
         // Debian's level 3, which upstream has not: CAP_PERFMON is not enough for perf_event_open.
@@ -195,12 +196,4 @@ describe("4 and 6: the kernel lacks something, could not attach", () => {
       /ENOENT: the kernel was built without CONFIG_KPROBE_EVENTS.*; attach by another/,
     );
   });
-});
-
-test("1: failed while running, in one line", async () => {
-  // More than any machine has: the kernel says ENOMEM.
-  const run = await hello(["--mode", "perf", "--buffer-size", "1G", "--duration", "1ms"]);
-  if (run.status === 0) return console.log("skipped: this machine has gigabytes for a buffer");
-  expect(run.status).toBe(1);
-  expect(expectOneLine(run)).toMatch(/gave E(NOMEM|INVAL): .+; .+/);
 });

@@ -29,7 +29,7 @@ describe("without sysfs", () => {
   for (const mode of MODES) {
     test(`${mode} sees and accounts for all`, async () => {
       const shell = new NamedProgram(folder, "sh");
-      const args = ["--mode", mode, "--comm", shell.name, "--attach", "raw_tracepoint", ...JSONL];
+      const args = ["--mode", mode, "--comm", shell.name, ...JSONL];
       const run = await new Hello(args, { wrapper }).attached();
       await shell.run(["-c", processes(20)]);
       const { status, stdout } = await run.stop();

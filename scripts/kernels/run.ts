@@ -15,7 +15,7 @@ import type { Guest } from "./table.ts";
 const FOLDER = join(ROOT, "build/guests");
 
 /** Software emulation is 5 to 15 times slower than the host: limits that catch a hang, not a slow machine. */
-const TESTS_MS = 10 * 60_000;
+const TESTS_MS = 25 * 60_000;
 const PER_TEST_MS = 180_000;
 
 /** What each mode must print when run alone by a kprobe, and how it is run; /witness starts the processes to be seen. */

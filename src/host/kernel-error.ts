@@ -1,7 +1,8 @@
 // A refused kernel call as an error: its class by meaning, one line, one likely cause.
 
 import { AttachError, type BpfError, BpfRuntimeError, PermissionError, UnsupportedError } from "elf-loader";
-import { EACCES, EMFILE, ENFILE, ENOMEM, ENOSYS, EPERM, ERRNO_NAMES } from "elf-loader/uapi";
+import { EACCES, ENOMEM, ENOSYS, EPERM, ERRNO_NAMES } from "elf-loader/uapi";
+import { EXHAUSTED } from "../sys/exhausted.ts";
 import { explainRefusal, type Subject } from "./refusal.ts";
 
 /** What was being done when the kernel refused. */
@@ -21,13 +22,6 @@ export interface Refused {
   readonly likely?: string;
   readonly action?: string;
 }
-
-/** What gives out, whatever was being done. */
-const EXHAUSTED: { readonly [errno: number]: { likely: string; action: string } } = {
-  [EMFILE]: { likely: "the process may open no more descriptors", action: "raise the limit (ulimit -n)" },
-  [ENFILE]: { likely: "the machine may open no more descriptors", action: "raise fs.file-max" },
-  [ENOMEM]: { likely: "there is not enough memory, or a limit on it", action: "ask for less, or raise the limit" },
-};
 
 export function errnoName(result: number): string {
   return ERRNO_NAMES[Math.abs(result)] ?? `errno ${Math.abs(result)}`;

@@ -1,7 +1,8 @@
 // The test command: every suite in order, what fails fast first, and one count at the end.
 //
-// bun scripts/test.ts [--no-guests] [--only host|release|guests] [GUEST ...]. Its last line is `N passed, N failed,
-// N skipped`, and it exits with 1 if anything failed. What a suite printed is on standard output as it came.
+// bun scripts/test.ts [--no-guests] [--only host|release|guests] [GUEST ...] [PATH ...]. With paths (test/kernel/…)
+// guests run only the tests there. Its last line is `N passed, N failed, N skipped`, and it exits with 1 if anything
+// failed. What a suite printed is on standard output as it came.
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { release } from "node:os";
@@ -100,7 +101,7 @@ async function runMusl(): Promise<void> {
  * and end take 20 s two at once and 30 s one after the other.
  */
 async function runGuests(guests: readonly Guest[]): Promise<void> {
-  const archives = new Archives([KERNEL]);
+  const archives = new Archives(paths.length > 0 ? paths : [KERNEL]);
   const queue = [...guests];
   const worker = async () => {
     for (let guest = queue.shift(); guest; guest = queue.shift())
@@ -137,7 +138,8 @@ const { values, positionals } = parseArgs({
   options: { "no-guests": { type: "boolean" }, only: { type: "string" } },
   allowPositionals: true,
 });
-const guests = chosen(positionals);
+const paths = positionals.filter((word) => word.includes("/"));
+const guests = chosen(positionals.filter((word) => !word.includes("/")));
 const whole = !values["no-guests"] && values.only === undefined;
 
 /** The eBPF programs that tests load. Without them the rest would fail for the wrong reason, and does so all the same. */

@@ -2,10 +2,16 @@
 
 import { type BpfObject, BpfPerCpuArray } from "../index.ts";
 
+/** What the programs produced, and what of it they could not hand over. */
+export interface Accounts {
+  readonly produced: number;
+  readonly lost: number;
+}
+
 type Account = { produced: bigint; lost: bigint };
 
 /** Sums over all CPUs of the per-CPU map `accounts` (struct hello_account of bpf/include/hello.bpf.h). */
-export function readAccounts(object: BpfObject): { produced: number; lost: number } {
+export function readAccounts(object: BpfObject): Accounts {
   const accounts = object.map("accounts");
   const perCpu = accounts instanceof BpfPerCpuArray ? ((accounts.get(0) ?? []) as Account[]) : [];
   let produced = 0;

@@ -1,9 +1,11 @@
 // The executable: from the command line to the exit status.
 
 import { BpfError } from "../index.ts";
+import type { Prepared } from "./commands/command.ts";
+import { COMMANDS } from "./commands/index.ts";
 import { Endings } from "./endings.ts";
 import { EXIT, exitStatusOf, UsageError } from "./exit-status.ts";
-import { type Invocation, parseOptions } from "./options.ts";
+import { parseOptions } from "./options.ts";
 import { Output } from "./output.ts";
 import { oneLine, Report, sayOnStderr } from "./report.ts";
 import { run } from "./run.ts";
@@ -11,16 +13,16 @@ import { run } from "./run.ts";
 async function main(argv: readonly string[]): Promise<number> {
   const endings = new Endings();
   endings.listen();
-  const options = readOptions(argv);
-  if (typeof options === "number") return options;
+  const prepared = understand(argv);
+  if (typeof prepared === "number") return prepared;
   const output = new Output(1, () => endings.end({ status: EXIT.done }));
-  const report = new Report(output, options.output);
+  const report = new Report(output, prepared.format);
   try {
-    return await run(options, report, output, endings);
+    return await prepared.run({ output, report, endings });
   } catch (error) {
     const status = exitStatusOf(error);
     sayOnStderr(`hello-ebpf: ${oneLine(error)}`);
-    if (options.verbose && error instanceof BpfError)
+    if (prepared.verbose && error instanceof BpfError)
       for (const line of error.log?.split("\n") ?? []) sayOnStderr(line);
     report.error(error, status);
     await output.flush();
@@ -30,15 +32,24 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** The options, or the status where there is nothing to run. */
-function readOptions(argv: readonly string[]): Invocation | number {
+/** What is to be run, or the status where there is nothing. */
+function understand(argv: readonly string[]): Prepared | number {
   try {
-    return parseOptions(argv) ?? EXIT.done;
+    return prepare(argv) ?? EXIT.done;
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     sayOnStderr(`hello-ebpf: ${error.message}; try hello-ebpf --help`);
     return EXIT.usage;
   }
+}
+
+/** A command by its name, or else a mode. */
+function prepare(argv: readonly string[]): Prepared | undefined {
+  const [first, ...rest] = argv;
+  const command = COMMANDS.find(({ name }) => name === first);
+  if (command) return command.prepare(rest);
+  const options = parseOptions(argv);
+  return options && { format: options.output, verbose: options.verbose, run: (around) => run(options, around) };
 }
 
 process.exit(await main(process.argv.slice(2)));

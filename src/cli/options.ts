@@ -1,34 +1,25 @@
 // The command line, checked before anything is touched.
 
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { SYSCALL_HOOKS, syscallNames, syscallNumber } from "../index.ts";
 import { closeNames } from "./close-names.ts";
+import { newCommand, parseArguments, valued } from "./command-line.ts";
+import { COMMANDS } from "./commands/index.ts";
 import { UsageError } from "./exit-status.ts";
 import { MODES } from "./modes/index.ts";
 import type { Mode } from "./modes/mode.ts";
-import type { Options } from "./settings.ts";
+import type { OwnOption, Settings } from "./settings.ts";
 import { parseDuration, parseInteger, parseSeconds, parseSize } from "./units.ts";
 import { version } from "./version.ts";
 
 /** The options with the mode they are for. */
-export interface Invocation extends Options {
+export interface Invocation extends Settings {
   readonly mode: Mode;
 }
 
 const LARGEST_PID = 2 ** 22; // PID_MAX_LIMIT, include/linux/threads.h
 const LARGEST_UID = 2 ** 32 - 2; // the last one means "none"
 const COMM_BYTES = 15; // TASK_COMM_LEN without the NUL
-
-/** commander adds the option's name to what goes wrong in its value. */
-function valued<T>(parse: (text: string) => T): (text: string) => T {
-  return (text) => {
-    try {
-      return parse(text);
-    } catch (error) {
-      throw error instanceof UsageError ? new InvalidArgumentError(error.message) : error;
-    }
-  };
-}
 
 function parseComm(text: string): string {
   const bytes = Buffer.byteLength(text);
@@ -43,15 +34,24 @@ function parseSyscall(text: string): string {
   throw new UsageError(`No system call of this machine is called ${JSON.stringify(text)}${hint}`);
 }
 
+/** The options that only some modes have a use for, by the name of their setting. */
+export const OWN_OPTIONS: { readonly [name in OwnOption]: Option } = {
+  interval: new Option("--interval <s>", "map: seconds between two lines (default: 2)").argParser(valued(parseSeconds)),
+  bufferSize: new Option(
+    "--buffer-size <bytes>",
+    "ring: the buffer's size, perf: each CPU's, such as 64K or 8M",
+  ).argParser(valued(parseSize)),
+};
+
 function commandLine(): Command {
-  const modes = MODES.map(({ name, description }) => `  ${name.padEnd(6)} ${description}`).join("\n");
-  return new Command("hello-ebpf")
+  const modes = MODES.map(({ name, description }) => `  ${name.padEnd(12)} ${description}`).join("\n");
+  const commands = COMMANDS.map(({ name, description }) => `  ${name.padEnd(12)} ${description}`).join("\n");
+  const command = newCommand("hello-ebpf")
     .description("Shows system calls as the kernel makes them, by eBPF, with nothing else installed.")
     .usage("--mode MODE [options] [-- CMD ARGS]")
     .addOption(new Option("--mode <mode>", "what to show").choices(MODES.map(({ name }) => name)).makeOptionMandatory())
     .addOption(new Option("--attach <hook>", "where to attach").choices(["auto", ...SYSCALL_HOOKS]).default("auto"))
     .option("--syscall <name>", "the system call to watch", valued(parseSyscall), "execve")
-    .option("--interval <s>", "map: seconds between two lines (default: 2)", valued(parseSeconds))
     .option(
       "--count <n>",
       "end after so many events, or lines in map",
@@ -68,17 +68,17 @@ function commandLine(): Command {
       "only this process's calls",
       valued((text) => parseInteger(text, 1, LARGEST_PID)),
     )
-    .option("--comm <name>", "only calls of processes with this name", valued(parseComm))
-    .option("--buffer-size <bytes>", "ring: the buffer's size, perf: each CPU's, such as 64K or 8M", valued(parseSize))
+    .option("--comm <name>", "only calls of processes with this name", valued(parseComm));
+  for (const option of Object.values(OWN_OPTIONS)) command.addOption(option);
+  return command
     .addOption(new Option("--output <format>", "how to print").choices(["text", "jsonl"]).default("text"))
     .option("--keep-privileges", "keep the capabilities that are not needed after attaching")
     .option("-v, --verbose", "also what is kept of the capabilities, and the verifier's log where it refuses")
     .version(`hello-ebpf ${version}`, "--version", "print the version")
-    .helpOption("--help", "print this help")
-    .addHelpText("after", `\nModes:\n${modes}\n\n${EXIT_HELP}`)
-    .allowExcessArguments(false)
-    .exitOverride()
-    .configureOutput({ writeErr: () => {} });
+    .addHelpText(
+      "after",
+      `\nModes:\n${modes}\n${COMMANDS.length > 0 ? `\nCommands, each with --help:\n${commands}\n` : ""}\n${EXIT_HELP}`,
+    );
 }
 
 const EXIT_HELP = `After -- comes a command: it is started once attached and traced until it ends.
@@ -94,13 +94,7 @@ export function parseOptions(argv: readonly string[]): Invocation | undefined {
   const command = dashes < 0 ? [] : argv.slice(dashes + 1);
   if (dashes >= 0 && command.length === 0) throw new UsageError("Expected a command after --");
   const parser = commandLine();
-  try {
-    parser.parse(ours, { from: "user" });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode === 0) return undefined;
-    throw new UsageError(error.message.replace(/^error: /, "").replaceAll("\n", " "));
-  }
+  if (!parseArguments(parser, ours)) return undefined;
   const { mode: name, verbose = false, keepPrivileges = false, ...rest } = parser.opts();
   const mode = MODES.find((row) => row.name === name) as Mode;
   return {
@@ -108,6 +102,6 @@ export function parseOptions(argv: readonly string[]): Invocation | undefined {
     verbose,
     keepPrivileges,
     command,
-    ...(rest as Omit<Options, "mode" | "verbose" | "keepPrivileges" | "command">),
+    ...(rest as Omit<Settings, "verbose" | "keepPrivileges" | "command">),
   };
 }

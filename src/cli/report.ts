@@ -2,12 +2,24 @@
 // record also as a JSON line on standard output.
 
 import { writeSync } from "node:fs";
-import { BpfError, isWritable, type WatchedSyscall } from "../index.ts";
+import { BpfError, isWritable } from "../index.ts";
 import { timestamp } from "./clock.ts";
 import { escapeMessage } from "./escape.ts";
 import { jsonLine } from "./json.ts";
 import type { Output } from "./output.ts";
 import type { Format } from "./settings.ts";
+
+/** How a mode was attached. */
+export interface Attached {
+  /** The kind of hook, its target as the kernel names it, and by what means where there are several. */
+  readonly hook: string;
+  readonly target: string;
+  readonly means?: string;
+  /** The program's name. */
+  readonly program: string;
+  /** What was tried before. */
+  readonly passedOver: readonly { readonly hook: string; readonly reason: BpfError }[];
+}
 
 /** The accounts at the end: produced = events + lost. */
 export interface Totals {
@@ -65,22 +77,12 @@ export class Report {
     sayOnStderr(`hello-ebpf: ${text}`);
   }
 
-  attached(mode: string, requested: string, watched: WatchedSyscall): void {
-    const { hook, link, program, passedOver } = watched;
+  attached(mode: string, requested: string, attached: Attached): void {
+    const { hook, target, means, program, passedOver } = attached;
     for (const { hook: other, reason } of passedOver) this.note(`passed over ${other}: ${why(reason)}`);
-    this.note(
-      `attached ${mode} to ${hook} ${link.target}${link.means === "ioctl" ? " (no bpf_link on this kernel)" : ""}`,
-    );
+    this.note(`attached ${mode} to ${hook} ${target}${means === "ioctl" ? " (no bpf_link on this kernel)" : ""}`);
     const reasons = passedOver.map((other) => ({ hook: other.hook, reason: why(other.reason) }));
-    this.#json("attached", {
-      mode,
-      requested,
-      hook,
-      target: link.target,
-      means: link.means,
-      program,
-      passed_over: reasons,
-    });
+    this.#json("attached", { mode, requested, hook, target, means, program, passed_over: reasons });
   }
 
   bufferSize(asked: number | undefined, size: number, where = ""): void {

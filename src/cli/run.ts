@@ -1,16 +1,14 @@
 // One run: load, attach, read until something ends it, drain, account for everything.
 
-import { readFileSync } from "node:fs";
-import { type BpfObject, parseObject, SYSCALL_HOOKS, type WatchedSyscall, watchSyscall } from "../index.ts";
-import { readAccounts } from "./accounts.ts";
 import { Child } from "./child.ts";
-import { configure } from "./configuration.ts";
+import type { Surroundings } from "./commands/command.ts";
 import type { Endings } from "./endings.ts";
 import { leastPrivileges } from "./least-privileges.ts";
-import type { Source } from "./modes/mode.ts";
-import type { Invocation } from "./options.ts";
+import type { Running } from "./modes/mode.ts";
+import { type Invocation, OWN_OPTIONS } from "./options.ts";
 import type { Output } from "./output.ts";
 import type { Report, Totals } from "./report.ts";
+import type { OwnOption } from "./settings.ts";
 
 /** Events at most before signals and timers get their turn. */
 const TURN = 4096;
@@ -18,13 +16,11 @@ const TURN = 4096;
 const SETTLE_ATTEMPTS = 100;
 
 /** The status to end with. Throws BpfError or StatusError. */
-export async function run(options: Invocation, report: Report, output: Output, endings: Endings): Promise<number> {
+export async function run(options: Invocation, { report, output, endings }: Surroundings): Promise<number> {
   sayWithoutEffect(options, report);
-  const started = attach(options, report);
-  using source = started.source;
-  using _object = started.watched.object;
-  using _link = started.watched.link;
-  report.attached(options.mode.name, options.attach, started.watched);
+  using running = options.mode.start(options, report);
+  const { source } = running;
+  report.attached(options.mode.name, options.attach, running.attached);
   Bun.gc(true); // what was needed to get here, the kernel's BTF above all, is not kept while idle
   endings.onEnd(() => source.wake());
   const timer = options.duration && setTimeout(() => endings.end({ status: 0 }), options.duration);
@@ -33,16 +29,15 @@ export async function run(options: Invocation, report: Report, output: Output, e
   try {
     // After the command has been started with all of them, before the thread that waits is, which inherits what is left.
     if (!options.keepPrivileges) {
-      const kept = leastPrivileges(started.watched.object, child !== undefined);
+      const kept = leastPrivileges(() => running.accounts(), child !== undefined);
       if (!kept) report.note("the capabilities that are not needed any more could not be given up");
       else if (options.verbose) report.note(`capabilities kept: ${kept.join(", ") || "none"}`);
     }
     await output.flush();
     output.watch();
-    const isSpent = () => nothingMore(started.watched.object, source, options);
-    await readUntilEnd(source, options, report, output, endings, isSpent);
+    await readUntilEnd(running, options, report, output, endings);
     void child?.terminate();
-    const totals = await settle(started.watched, source, report, output);
+    const totals = await settle(running, report, output);
     await output.flush(); // on a terminal the last events stand before their sum
     report.summary(totals);
     await output.flush();
@@ -55,41 +50,21 @@ export async function run(options: Invocation, report: Report, output: Output, e
 
 /** Options that only other modes have a use for are no mistake that should stop anybody. */
 function sayWithoutEffect(options: Invocation, report: Report): void {
-  const flags = { interval: "--interval", bufferSize: "--buffer-size" } as const;
-  for (const name of ["interval", "bufferSize"] as const) {
+  for (const name of Object.keys(OWN_OPTIONS) as OwnOption[]) {
     if (options[name] !== undefined && !options.mode.uses.includes(name))
-      report.note(`${flags[name]} has no effect in ${options.mode.name} mode`);
-  }
-}
-
-/** The object attached, and what reads it, opened before the first event can come. */
-function attach(options: Invocation, report: Report): { watched: WatchedSyscall; source: Source } {
-  const spec = parseObject(readFileSync(options.mode.object), `hello_${options.mode.name}`);
-  configure(spec, options);
-  options.mode.prepare?.(spec, options);
-  const hooks = options.attach === "auto" ? SYSCALL_HOOKS : [options.attach];
-  let source: Source | undefined;
-  try {
-    const watched = watchSyscall(spec, options.syscall, hooks, (object) => {
-      source?.[Symbol.dispose]();
-      source = options.mode.open(object, options, report);
-    });
-    return { watched, source: source as Source };
-  } catch (error) {
-    source?.[Symbol.dispose]();
-    throw error;
+      report.note(`${OWN_OPTIONS[name].long} has no effect in ${options.mode.name} mode`);
   }
 }
 
 /** Reads and waits in turn, until so many events (or refreshes) were handed over or something else ends it. */
 async function readUntilEnd(
-  source: Source,
+  running: Running,
   options: Invocation,
   report: Report,
   output: Output,
   endings: Endings,
-  isSpent: () => boolean,
 ): Promise<void> {
+  const { source } = running;
   const limit = options.count ?? Number.POSITIVE_INFINITY;
   let handed = 0;
   while (!endings.ending) {
@@ -98,16 +73,16 @@ async function readUntilEnd(
     handed += count;
     await output.flush();
     if (endings.ending) return; // while it waited for room: nobody would end another wait
-    if (handed >= limit || (count === 0 && isSpent())) endings.end({ status: 0 });
+    if (handed >= limit || (count === 0 && nothingMore(running, options))) endings.end({ status: 0 });
     else if (count === 0) await source.wait();
     else await nextTurn();
   }
 }
 
 /** Of so many events that --count let out of the kernel some were dropped on their way: the rest has been read. */
-function nothingMore(object: BpfObject, source: Source, { count }: Invocation): boolean {
-  if (count === undefined || !source.dropped?.()) return false;
-  const { produced, lost } = readAccounts(object);
+function nothingMore(running: Running, { count }: Invocation): boolean {
+  if (count === undefined || !running.source.dropped?.()) return false;
+  const { produced, lost } = running.accounts();
   return produced - lost >= count;
 }
 
@@ -120,12 +95,13 @@ function nextTurn(): Promise<void> {
  * Detaches, then reads what is left until produced = received + lost: a program may still be running on another CPU,
  * and kernels before 6.6 detach a little after the descriptor is closed. What is said is what was read when they agreed.
  */
-async function settle(watched: WatchedSyscall, source: Source, report: Report, output: Output): Promise<Totals> {
-  const missed = watched.object.program(watched.program).recursionMisses();
+async function settle(running: Running, report: Report, output: Output): Promise<Totals> {
+  const { source } = running;
+  const missed = running.missed();
   await output.flush(); // closing may take as long as the kernel's readers of the hook do
-  watched.link.close();
+  running.detach();
   for (let attempt = 1; ; attempt++) {
-    const { produced, lost } = readAccounts(watched.object);
+    const { produced, lost } = running.accounts();
     report.turn();
     while (source.read(TURN) > 0) await output.flush();
     const events = source.received();

@@ -4,7 +4,10 @@ import type { SyscallHook } from "../index.ts";
 
 export type Format = "text" | "jsonl";
 
-export interface Options {
+/** Options that only some modes have a use for. */
+export type OwnOption = "interval" | "bufferSize";
+
+export interface Settings {
   readonly attach: SyscallHook | "auto";
   readonly syscall: string;
   /** Milliseconds; map has a default. */

@@ -3,7 +3,7 @@
 import type { EventReader } from "../../index.ts";
 import { escapeText } from "../escape.ts";
 import type { Report } from "../report.ts";
-import type { Options } from "../settings.ts";
+import type { Settings } from "../settings.ts";
 import type { Source } from "./mode.ts";
 
 /** struct hello_event of bpf/include/hello_event.bpf.h, as its BTF says. */
@@ -13,7 +13,7 @@ type PlacedEvent = { event: HelloEvent; nspid: number; cgroup: bigint };
 export type AnyEvent = HelloEvent | PlacedEvent;
 
 /** The struct that the program writes: a line of text has no room for more than the event. */
-export function eventStruct({ output }: Options): string {
+export function eventStruct({ output }: Settings): string {
   return output === "jsonl" ? "hello_placed_event" : "hello_event";
 }
 

@@ -2,7 +2,8 @@
 
 import mapObject from "../../../build/bpf/hello_map.bpf.o" with { type: "file" };
 import { BpfHashMap } from "../../index.ts";
-import type { Mode, Source } from "./mode.ts";
+import type { Source } from "./mode.ts";
+import { syscallMode } from "./syscall-mode.ts";
 
 const DEFAULT_INTERVAL_MS = 2000;
 
@@ -13,7 +14,7 @@ function readTable(table: BpfHashMap): Row[] {
   return ([...table.entries()] as Row[]).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
 }
 
-export const map: Mode = {
+export const map = syscallMode({
   name: "map",
   description: "a count for each user, from a hash map, every --interval seconds",
   object: mapObject,
@@ -49,7 +50,7 @@ export const map: Mode = {
       [Symbol.dispose]: () => timer.wake(),
     };
   },
-};
+});
 
 /** Comes due every `interval` milliseconds, without drifting; what was missed is left out. */
 class IntervalTimer {

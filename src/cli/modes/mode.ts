@@ -1,8 +1,8 @@
 // What a mode answers for itself; one file a mode, one line in the list of index.ts.
 
-import type { BpfObject } from "../../index.ts";
-import type { Report } from "../report.ts";
-import type { Options } from "../settings.ts";
+import type { Accounts } from "../accounts.ts";
+import type { Attached, Report } from "../report.ts";
+import type { OwnOption, Settings } from "../settings.ts";
 
 /** What a mode reads, from the moment its program is loaded until its last word. */
 export interface Source extends Disposable {
@@ -19,20 +19,27 @@ export interface Source extends Disposable {
   finish?(): void;
 }
 
+/** A mode that is attached. Disposing it gives back everything: links, maps, programs, and what reads them. */
+export interface Running extends Disposable {
+  readonly source: Source;
+  /** How it was attached, for whoever wants to know. */
+  readonly attached: Attached;
+  /** What the programs produced until now, and what of it they could not hand over. */
+  accounts(): Accounts;
+  /** How often the kernel passed a program over because it was already running on that CPU. */
+  missed(): number;
+  /** Lets nothing more be produced; what is in buffers and maps can still be read. */
+  detach(): void;
+}
+
 export interface Mode {
   readonly name: string;
   /** One line of the help. */
   readonly description: string;
-  /** Where the embedded object is. */
-  readonly object: string;
   /** Whether --count counts refreshes by time, and so cannot be kept in the kernel. */
   readonly refreshes: boolean;
   /** Which of the options for some modes only it has a use for. */
-  readonly uses: readonly ("interval" | "bufferSize")[];
-  /** Whether its events can say which container their process is in: struct hello_placed_event. */
-  readonly places?: boolean;
-  /** Before load: what the options change in the object besides the configuration. */
-  readonly prepare?: (spec: BpfObject["spec"], options: Options) => void;
-  /** After load, before the program is attached. */
-  readonly open: (object: BpfObject, options: Options, report: Report) => Source;
+  readonly uses: readonly OwnOption[];
+  /** Loads, opens what reads, attaches. Throws BpfError or UsageError; then nothing is left behind. */
+  readonly start: (settings: Settings, report: Report) => Running;
 }

@@ -4,12 +4,12 @@ import perfObject from "../../../build/bpf/hello_perf.bpf.o" with { type: "file"
 import { BpfError, type PerfBuffer } from "../../index.ts";
 import type { Report } from "../report.ts";
 import { type AnyEvent, eventSource, eventStruct } from "./event-source.ts";
-import type { Mode } from "./mode.ts";
+import { syscallMode } from "./syscall-mode.ts";
 
 /** How soon a CPU that comes online is read. */
 const HOTPLUG_MS = 1000;
 
-export const perf: Mode = {
+export const perf = syscallMode({
   name: "perf",
   description: "a line for each event, through a perf buffer for each CPU",
   object: perfObject,
@@ -30,7 +30,7 @@ export const perf: Mode = {
       },
     };
   },
-};
+});
 
 /** Without the privileges to open one more buffer, that CPU's events are lost, and counted. */
 function followCpus(reader: PerfBuffer<AnyEvent>, report: Report): void {

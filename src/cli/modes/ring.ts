@@ -2,9 +2,9 @@
 
 import ringObject from "../../../build/bpf/hello_ring.bpf.o" with { type: "file" };
 import { type AnyEvent, eventSource, eventStruct } from "./event-source.ts";
-import type { Mode } from "./mode.ts";
+import { syscallMode } from "./syscall-mode.ts";
 
-export const ring: Mode = {
+export const ring = syscallMode({
   name: "ring",
   description: "a line for each event, through a BPF ring buffer",
   object: ringObject,
@@ -20,4 +20,4 @@ export const ring: Mode = {
     report.bufferSize(options.bufferSize, reader.size);
     return eventSource(reader, report);
   },
-};
+});

@@ -3,14 +3,14 @@
 import traceObject from "../../../build/bpf/hello_trace.bpf.o" with { type: "file" };
 import { TracePipe } from "../../index.ts";
 import { escapeLine } from "../escape.ts";
-import type { Mode } from "./mode.ts";
+import { syscallMode } from "./syscall-mode.ts";
 
 /** `  COMM-TID  [CPU] FLAGS  SECONDS: bpf_trace_printk: TEXT` (kernel/trace/trace_output.c). */
 const OURS =
   /^\s*(?<command>.*)-(?<pid>\d+)\s+(?:\(.*?\)\s+)?\[(?<cpu>\d+)\].*: (?:bpf_trace_printk: )(?<message>Hello World!)$/s;
 const LOST = /^CPU:(\d+) \[LOST (\d+) EVENTS\]$/;
 
-export const trace: Mode = {
+export const trace = syscallMode({
   name: "trace",
   description: "the lines of bpf_trace_printk in the kernel's trace_pipe",
   object: traceObject,
@@ -47,4 +47,4 @@ export const trace: Mode = {
       [Symbol.dispose]: () => pipe.close(),
     };
   },
-};
+});

@@ -1,0 +1,5 @@
+// The list of commands: one file a command, one line here.
+
+import type { Command } from "./command.ts";
+
+export const COMMANDS: readonly Command[] = [];

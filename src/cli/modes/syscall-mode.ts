@@ -1,0 +1,56 @@
+// The modes whose program runs at a system call's entry, by the first hook that the kernel allows.
+
+import { readFileSync } from "node:fs";
+import { type BpfObject, parseObject, SYSCALL_HOOKS, watchSyscall } from "../../index.ts";
+import { readAccounts } from "../accounts.ts";
+import { configure } from "../configuration.ts";
+import type { Report } from "../report.ts";
+import type { Settings } from "../settings.ts";
+import type { Mode, Running, Source } from "./mode.ts";
+
+/** What such a mode answers for itself. */
+export interface SyscallMode extends Omit<Mode, "start"> {
+  /** Where the embedded object is. */
+  readonly object: string;
+  /** Whether its events can say which container their process is in: struct hello_placed_event. */
+  readonly places?: boolean;
+  /** Before load: what the options change in the object besides the configuration. */
+  readonly prepare?: (spec: BpfObject["spec"], settings: Settings) => void;
+  /** After load, before the program is attached. */
+  readonly open: (object: BpfObject, settings: Settings, report: Report) => Source;
+}
+
+export function syscallMode(row: SyscallMode): Mode {
+  return { ...row, start: (settings, report) => start(row, settings, report) };
+}
+
+/** The object attached, and what reads it, opened before the first event can come. */
+function start(row: SyscallMode, settings: Settings, report: Report): Running {
+  const spec = parseObject(readFileSync(row.object), `hello_${row.name}`);
+  configure(spec, settings, { limited: !row.refreshes, placed: row.places === true });
+  row.prepare?.(spec, settings);
+  const hooks = settings.attach === "auto" ? SYSCALL_HOOKS : [settings.attach];
+  let source: Source | undefined;
+  try {
+    const { object, link, ...attached } = watchSyscall(spec, settings.syscall, hooks, (loaded) => {
+      source?.[Symbol.dispose]();
+      source = row.open(loaded, settings, report);
+    });
+    const opened = source as unknown as Source;
+    return {
+      source: opened,
+      attached: { ...attached, target: link.target, means: link.means },
+      accounts: () => readAccounts(object),
+      missed: () => object.program(attached.program).recursionMisses(),
+      detach: () => link.close(),
+      [Symbol.dispose]() {
+        link.close();
+        object.close();
+        opened[Symbol.dispose]();
+      },
+    };
+  } catch (error) {
+    source?.[Symbol.dispose]();
+    throw error;
+  }
+}

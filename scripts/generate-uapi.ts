@@ -1,6 +1,8 @@
 /**
- * Writes src/elf-loader/uapi/*.ts: the kernel's constants and struct layouts, as clang 19 sees them in Debian's
- * linux-libc-dev headers. Names come from `clang -dM -E` and the JSON dump of the syntax tree; every value, offset and
+ * Writes src/elf-loader/uapi/*.ts: the kernel's constants and struct layouts, as clang 19 sees them in the headers of
+ * the newest kernel that Debian has (sid's linux-libc-dev, unpacked into the cache and never installed). What is built
+ * never needs them. User space's interface only grows, so the newest headers hold for every kernel, and the test asks
+ * that newer ones say the same of every name that is here. Names come from `clang -dM -E` and the JSON dump of the syntax tree; every value, offset and
  * size is then evaluated by the compiler itself, so nothing is parsed or typed by hand.
  *
  *   bun scripts/generate-uapi.ts
@@ -8,6 +10,22 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { packageTree } from "./kernels/download.ts";
+import { HEADERS } from "./kernels/table.ts";
+
+/** The package with the headers. Throws an Error where it is neither in the cache nor to be had. */
+const headers = (): string => packageTree(HEADERS);
+
+/** Compiles for a machine with these headers and the compiler's own, and no others. */
+const machine = (target: string, arch: string): (() => string[]) => {
+  return () => [
+    ...["-target", `${target}-linux-gnu`, "-nostdlibinc"],
+    ...["usr/include", `usr/lib/linux/uapi/${arch}`].flatMap((folder) => ["-isystem", join(headers(), folder)]),
+  ];
+};
+const X86_64 = machine("x86_64", "x86");
+const ARM64 = machine("aarch64", "arm64");
+type Machine = typeof X86_64;
 
 /** One generated file: which headers to read, which names to keep, which structs to lay out. */
 interface Source {
@@ -16,6 +34,8 @@ interface Source {
   /** Macros and enumerators kept. */
   readonly names?: RegExp;
   readonly structs?: readonly string[];
+  /** x86-64 where nothing is said. */
+  readonly machine?: Machine;
 }
 
 const SOURCES: { readonly [file: string]: Source } = {
@@ -53,13 +73,25 @@ const SOURCES: { readonly [file: string]: Source } = {
     names: /^PERF_/,
     structs: "perf_event_attr perf_event_mmap_page perf_event_header".split(" "),
   },
+  "registers-x86-64.ts": {
+    about: "The saved registers of a task on x86-64, as programs of probes get them",
+    headers: ["asm/ptrace.h"],
+    structs: ["pt_regs"],
+  },
+  "registers-arm64.ts": {
+    about: "The saved registers of a task on arm64, as programs of probes get them",
+    headers: ["linux/types.h", "asm/ptrace.h"],
+    structs: ["user_pt_regs"],
+    machine: ARM64,
+  },
   "linux.ts": {
     about: "Files, memory, polling, mounts, namespaces, prctl, capabilities, limits and netlink",
     headers: [
       ..."linux/fcntl.h linux/mman.h linux/eventpoll.h linux/sched.h linux/mount.h linux/magic.h".split(" "),
       ..."linux/prctl.h linux/capability.h linux/resource.h linux/memfd.h linux/netlink.h".split(" "),
       ..."linux/rtnetlink.h linux/if_link.h linux/aio_abi.h asm/poll.h asm/signal.h asm/socket.h".split(" "),
-      ..."linux/socket.h linux/stat.h linux/time.h linux/time_types.h linux/time.h".split(" "),
+      ..."linux/socket.h linux/stat.h linux/time.h linux/time_types.h linux/time.h linux/pkt_sched.h".split(" "),
+      ..."linux/pkt_cls.h linux/if_ether.h linux/netfilter.h".split(" "),
     ],
     names: new RegExp(
       `^(${[
@@ -68,12 +100,12 @@ const SOURCES: { readonly [file: string]: Source } = {
         "EPOLL|CLONE_|OPEN_TREE_|MOVE_MOUNT_|FSOPEN_|FSPICK_|FSMOUNT_|FSCONFIG_|MOUNT_ATTR_|BPF_FS_MAGIC$|TRACEFS_MAGIC$",
         "DEBUGFS_MAGIC$|CGROUP2?_SUPER_MAGIC$|PROC_SUPER_MAGIC$|SYSFS_MAGIC$|NSFS_MAGIC$|PR_|CAP_|_LINUX_CAPABILITY_",
         "RLIMIT_|RLIM64_INFINITY$|NLM_F_|NLMSG_|NLA_|NETLINK_(ROUTE|EXT_ACK|GENERIC|CAP_ACK)$|RTM_(NEW|DEL|GET|SET)|IFLA_(XDP|INFO)_|IFLA_(IFNAME|MTU|LINK|LINKINFO|MASTER|ALT_IFNAME)$|IFLA_(XDP|NET_NS_FD|NET_NS_PID|EXT_MASK|GROUP)$|IOCB_|POLL(IN|OUT|PRI|ERR|HUP|NVAL|RDHUP)$",
-        "SIG(?!RTM)[A-Z0-9]+$|SA_|SO_|STATX_|CLOCK_|TFD_|TIMER_ABSTIME$|CLOCK_",
+        "XDP_FLAGS_|TC_H_|TCA_(KIND|OPTIONS|BPF_\\w+)$|ETH_P_ALL$|NF_(?!VERDICT)|NFPROTO_|SIG(?!RTM)[A-Z0-9]+$|SA_|SO_|STATX_|CLOCK_|TFD_|TIMER_ABSTIME$|CLOCK_",
       ].join("|")})`,
     ),
     structs: [
       ..."epoll_event rlimit64 mount_attr __user_cap_header_struct __user_cap_data_struct nlmsghdr nlmsgerr".split(" "),
-      ..."nlattr rtattr ifinfomsg sockaddr_nl pollfd iocb io_event __kernel_timespec".split(" "),
+      ..."nlattr rtattr ifinfomsg tcmsg sockaddr_nl pollfd iocb io_event __kernel_timespec".split(" "),
     ],
   },
 };
@@ -89,28 +121,18 @@ const ATTR_MEMBERS: { readonly [firstField: string]: string } = {
   btf: "btf_load",
 };
 
+/** What socket(2) takes and no header for user space but libc's names: include/linux/socket.h, include/linux/net.h. */
+const INTERNAL_SOCKET = { AF_NETLINK: 16, SOCK_RAW: 3, SOL_NETLINK: 270 };
+
 /** Kernel-internal, yet bpf(2) returns it to user space: include/linux/errno.h. */
 const INTERNAL_ERRNO = { ENOTSUPP: 524 };
-
-/** arch/arm64/include/uapi/asm/unistd.h, which Debian's headers for another machine do not hold. */
-const ARM64_UNISTD = [
-  ..."RENAMEAT NEW_STAT SET_GET_RLIMIT TIME32_SYSCALLS SYS_CLONE3 MEMFD_SECRET"
-    .split(" ")
-    .map((n) => `-D__ARCH_WANT_${n}`),
-];
-/** arch/arm64/include/uapi/asm/fcntl.h: the open flags whose values differ from asm-generic/fcntl.h. */
-const ARM64_FCNTL = ["O_DIRECTORY=040000", "O_NOFOLLOW=0100000", "O_DIRECT=0200000", "O_LARGEFILE=0400000"].map(
-  (d) => `-D${d}`,
-);
-const ARM64 = ["-target", "aarch64-linux-gnu", "-I", "/usr/include/x86_64-linux-gnu"];
-const X86_64 = ["-target", "x86_64-linux-gnu"];
 
 type Field = { readonly path: string; readonly bits: boolean };
 type Node = { kind: string; name?: string; completeDefinition?: boolean; isBitfield?: boolean; inner?: Node[] };
 type Layout = { name: string; size: number; fields: [string, number, number][]; bits: [string, number, number][] };
 
-function clang(flags: readonly string[], source: string): string {
-  return execFileSync("clang-19", [...flags, "-x", "c", "-"], {
+function clang(machine: Machine, flags: readonly string[], source: string): string {
+  return execFileSync("clang-19", [...machine(), ...flags, "-x", "c", "-"], {
     input: source,
     encoding: "utf8",
     maxBuffer: 1 << 30,
@@ -121,11 +143,11 @@ function clang(flags: readonly string[], source: string): string {
 const include = (headers: readonly string[]) => headers.map((h) => `#include <${h}>\n`).join("");
 
 /** Values of integer constant expressions, by compiling them to LLVM IR globals. */
-function evaluate(preamble: string, expressions: readonly string[], flags: readonly string[] = X86_64): bigint[] {
+function evaluate(preamble: string, expressions: readonly string[], machine: Machine = X86_64): bigint[] {
   const lines = expressions.map(
     (e, i) => `const long long v${i} = (long long)(${e});\nconst char s${i} = (${e}) < 0;\n`,
   );
-  const ir = clang([...flags, "-w", "-S", "-emit-llvm", "-o", "-"], preamble + lines.join(""));
+  const ir = clang(machine, ["-w", "-S", "-emit-llvm", "-o", "-"], preamble + lines.join(""));
   const found = new Map<string, bigint>();
   for (const [, name, value] of ir.matchAll(/^@([vs]\d+) = .*constant i\d+ (-?\d+)/gm))
     found.set(name ?? "", BigInt(value ?? ""));
@@ -137,8 +159,8 @@ function evaluate(preamble: string, expressions: readonly string[], flags: reado
 }
 
 /** Object-like macros that expand to an expression of numbers and other names. */
-function macros(headers: readonly string[], names: RegExp, flags: readonly string[] = X86_64): string[] {
-  const text = clang([...flags, "-dM", "-E", "-o", "-"], include(headers));
+function macros(headers: readonly string[], names: RegExp, machine: Machine = X86_64): string[] {
+  const text = clang(machine, ["-dM", "-E", "-o", "-"], include(headers));
   const defined = [...text.matchAll(/^#define ([A-Za-z_]\w*) (.+)$/gm)];
   return defined
     .filter(([, name, body]) => names.test(name ?? "") && isNumeric(body ?? ""))
@@ -148,8 +170,8 @@ function macros(headers: readonly string[], names: RegExp, flags: readonly strin
 const isNumeric = (body: string) =>
   !/["{};]|^__attribute__|\b(struct \w+ \w|inline|extern)\b/.test(body) && !/^(void|int|\w+_t)$/.test(body);
 
-function syntaxTree(headers: readonly string[]): Node[] {
-  const json = clang([...X86_64, "-fsyntax-only", "-Xclang", "-ast-dump=json"], include(headers));
+function syntaxTree(headers: readonly string[], machine: Machine = X86_64): Node[] {
+  const json = clang(machine, ["-fsyntax-only", "-Xclang", "-ast-dump=json"], include(headers));
   return (JSON.parse(json) as Node).inner ?? [];
 }
 
@@ -174,7 +196,8 @@ function leaves(record: Node, prefix = ""): Field[] {
 /** Bit offsets of bit-fields, from clang's own record layout: `40:3-3 |   __u64 exclude_user`. */
 function bitFields(record: string, preamble: string): Map<string, [number, number]> {
   const dump = clang(
-    [...X86_64, "-fsyntax-only", "-Xclang", "-fdump-record-layouts"],
+    X86_64,
+    ["-fsyntax-only", "-Xclang", "-fdump-record-layouts"],
     `${preamble}int probe = sizeof(${record});\n`,
   );
   const block =
@@ -188,10 +211,10 @@ function bitFields(record: string, preamble: string): Map<string, [number, numbe
   );
 }
 
-function layout(name: string, record: string, fields: readonly Field[], preamble: string, flags = X86_64): Layout {
+function layout(name: string, record: string, fields: readonly Field[], preamble: string, machine = X86_64): Layout {
   const plain = fields.filter((f) => !f.bits).map((f) => f.path);
   const at = plain.flatMap((p) => [`__builtin_offsetof(${record}, ${p})`, `sizeof(((${record} *)0)->${p})`]);
-  const values = evaluate(preamble, [`sizeof(${record})`, ...at], flags).map(Number);
+  const values = evaluate(preamble, [`sizeof(${record})`, ...at], machine).map(Number);
   const positions = fields.some((f) => f.bits) ? bitFields(record, preamble) : new Map<string, [number, number]>();
   return {
     name,
@@ -213,7 +236,7 @@ function structLayouts(source: Source, tree: readonly Node[]): Layout[] {
   const preamble = include(source.headers);
   return (source.structs ?? []).flatMap((name) => {
     const { record, node } = recordOf(tree, name);
-    const here = layout(name, record, leaves(node), preamble);
+    const here = layout(name, record, leaves(node), preamble, source.machine);
     if (name !== "epoll_event") return [here];
     // The one struct whose layout differs between the two machines: EPOLL_PACKED in linux/eventpoll.h.
     const arm64 = layout(`${name}_arm64`, record, leaves(node), preamble, ARM64);
@@ -266,7 +289,7 @@ function constants(source: Source, tree: readonly Node[]): [string, bigint][] {
 }
 
 function generateFile(source: Source): string {
-  const tree = syntaxTree(source.headers);
+  const tree = syntaxTree(source.headers, source.machine);
   const attr = source.structs?.includes("bpf_insn") ? attrLayouts(tree, include(source.headers)) : [];
   const layouts = [...attr, ...structLayouts(source, tree)];
   const imported = layouts.length > 0 ? ['import type { Layout } from "./layout.ts";\n'] : [];
@@ -285,7 +308,7 @@ function generateErrno(): string {
     ...Object.entries(INTERNAL_ERRNO),
   ];
   all.sort((a, b) => a[1] - b[1]);
-  const aliases = new Set(["EWOULDBLOCK", "EDEADLOCK"]);
+  const aliases = new Set(["EWOULDBLOCK", "EDEADLOCK", "EFSBADCRC", "EFSCORRUPTED"]);
   const byNumber = all.filter(([n]) => !aliases.has(n)).map(([n, v]): [string, string] => [String(v), n]);
   return [
     all.map(([n, v]) => `export const ${n} = ${v};\n`).join(""),
@@ -307,9 +330,9 @@ function generateCapabilities(): string {
 }
 
 /** The open(2) flags that are not the same number on both machines. */
-function openFlags(name: string, flags: readonly string[]): string {
+function openFlags(name: string, machine: Machine): string {
   const names = ["O_DIRECT", "O_DIRECTORY", "O_LARGEFILE", "O_NOFOLLOW", "O_TMPFILE"];
-  const values = evaluate(include(["linux/fcntl.h"]), names, flags).map(Number);
+  const values = evaluate(include(["linux/fcntl.h"]), names, machine).map(Number);
   return printTable(
     name,
     names.map((n, i) => [n, values[i] ?? 0] as const),
@@ -317,9 +340,10 @@ function openFlags(name: string, flags: readonly string[]): string {
   );
 }
 
-function syscallTable(name: string, header: string, flags: readonly string[]): string {
-  const names = macros([header], /^__NR_(?!syscalls$|arch_specific_syscall$)/, flags);
-  const values = evaluate(include([header]), names, flags).map(Number);
+function syscallTable(name: string, machine: Machine): string {
+  const header = "asm/unistd_64.h";
+  const names = macros([header], /^__NR_(?!syscalls$|arch_specific_syscall$)/, machine);
+  const values = evaluate(include([header]), names, machine).map(Number);
   const entries = names.map((n, i): [string, number] => [n.slice("__NR_".length), values[i] ?? 0]);
   return printTable(
     name,
@@ -339,17 +363,14 @@ const LAYOUT_TYPE = `export interface Layout {
 }
 `;
 
-/** The version of linux-libc-dev installed here, for example `6.1.187-1`. */
+/** The version of the headers, for example `7.2.13-1`. */
 export function headersVersion(): string {
-  // biome-ignore lint/suspicious/noTemplateCurlyInString: the placeholder is dpkg-query's
-  return execFileSync("dpkg-query", ["-W", "-f", "${Version}", "linux-libc-dev"], { encoding: "utf8" });
+  return /^Version: (\S+)$/m.exec(readFileSync(join(headers(), "DEBIAN/control"), "utf8"))?.[1] ?? "";
 }
 
 /** Every generated file as text, by file name. Throws when a name or a header is missing. */
 export function generate(version = headersVersion()): Map<string, string> {
-  const syscalls =
-    `${syscallTable("SYSCALLS_X86_64", "asm/unistd_64.h", X86_64)}\n` +
-    syscallTable("SYSCALLS_ARM64", "asm-generic/unistd.h", [...ARM64, ...ARM64_UNISTD]);
+  const syscalls = `${syscallTable("SYSCALLS_X86_64", X86_64)}\n${syscallTable("SYSCALLS_ARM64", ARM64)}`;
   const parts: [string, string, string][] = [
     ["layout.ts", "Shape of a struct layout", LAYOUT_TYPE],
     ...Object.entries(SOURCES).map(([file, s]): [string, string, string] => [file, s.about, generateFile(s)]),
@@ -358,7 +379,14 @@ export function generate(version = headersVersion()): Map<string, string> {
     [
       "open-flags.ts",
       "open(2) flags whose numbers differ between the two machines; the others are in linux.ts",
-      `${openFlags("OPEN_FLAGS_X86_64", X86_64)}\n${openFlags("OPEN_FLAGS_ARM64", [...ARM64, ...ARM64_FCNTL])}`,
+      `${openFlags("OPEN_FLAGS_X86_64", X86_64)}\n${openFlags("OPEN_FLAGS_ARM64", ARM64)}`,
+    ],
+    [
+      "sockets.ts",
+      "Sockets: families, types, levels",
+      Object.entries(INTERNAL_SOCKET)
+        .map(([name, value]) => `export const ${name} = ${value};\n`)
+        .join(""),
     ],
     ["syscalls.ts", "System call numbers of both machines, by name", syscalls],
   ];

@@ -94,14 +94,14 @@ function unpack(archive: string, wanted: RegExp): string[] {
   return paths.map((name) => join(folder, name));
 }
 
-/** Downloads a package and puts what `take` makes of its matching files, a file or a folder, into the cache. */
-function cached(source: DebianPackage, wanted: RegExp, take: (paths: readonly string[], to: string) => void): string {
+/** Downloads a package and puts what `take` makes of it, a file or a folder, into the cache. */
+function cached(source: DebianPackage, take: (archive: string, to: string) => void): string {
   const path = join(CACHE, source.id);
   if (existsSync(path)) return path;
   const folder = join(CACHE, `.${source.id}.${process.pid}`);
   mkdirSync(folder, { recursive: true });
   try {
-    take(unpack(download(folder, source), wanted), join(folder, "taken"));
+    take(download(folder, source), join(folder, "taken"));
     renameSync(join(folder, "taken"), path);
     return path;
   } finally {
@@ -119,13 +119,20 @@ function takeFile(from: string, to: string): void {
  * Throws an Error that says why where the mirror cannot be reached or has no such package.
  */
 export const packageFile = (source: DebianPackage, wanted: RegExp): string =>
-  cached(source, wanted, ([path = ""], to) => takeFile(path, to));
+  cached(source, (archive, to) => takeFile(unpack(archive, wanted)[0] ?? "", to));
 
 /** The same for all files that match: a folder that holds them, without the folders they were in. */
 export const packageFiles = (source: DebianPackage, wanted: RegExp): string =>
-  cached(source, wanted, (paths, to) => {
+  cached(source, (archive, to) => {
+    const paths = unpack(archive, wanted);
     mkdirSync(to);
     for (const path of paths) takeFile(path, join(to, basename(path)));
+  });
+
+/** All of a package as it would be installed, its control file in DEBIAN/. */
+export const packageTree = (source: DebianPackage): string =>
+  cached(source, (archive, to) => {
+    run(["dpkg-deb", "-R", archive, to], "/");
   });
 
 /** A guest's kernel image: /boot/vmlinuz-* of an image package, /usr/lib/modules/VERSION/vmlinuz in sid. */

@@ -44,3 +44,7 @@ export const LIBSTDCXX = {
   amd64: bookworm("libstdc++-amd64", /^libstdc\+\+-12-pic$/, "amd64"),
   arm64: bookworm("libstdc++-arm64", /^libstdc\+\+-12-pic$/, "arm64"),
 } satisfies Record<Architecture, DebianPackage>;
+/** The kernel's headers for user space, of the newest kernel there is: what generate-uapi.ts reads. */
+export const HEADERS: DebianPackage = {
+  ...{ id: "linux-libc-dev", suite: "sid", package: /^linux-libc-dev$/, architecture: "amd64" },
+};

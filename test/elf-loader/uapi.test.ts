@@ -1,5 +1,5 @@
-// The generated constants are what the generator gives: nothing in uapi/ is edited by hand, and no kernel header of
-// another version says otherwise.
+// The generated constants are what the generator gives: nothing in uapi/ is edited by hand, and headers of another
+// kernel, newer than those it was last run on, may add names but say nothing else of any that is there.
 import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,8 +11,19 @@ const recorded = new Map(
 );
 const version = /linux-libc-dev (\S+);/.exec(recorded.get("index.ts") ?? "")?.[1];
 
-/** Counts that grow with each kernel. */
-const GROWS = /(_MAX|_LAST_CAP|_NR_\w+|_SIZE_VER\d+)$/;
+/** Counts and masks that grow with each kernel, and space that becomes fields. */
+const GROWS = /(_MAX(_\w+)?|_LAST_CAP|_NR_\w+|_SIZE_VER\d+|__MASK|__reserved_\d+)$/;
+
+/** The version of the headers to be had here, or why there are none: they are downloaded once. */
+function headersHere(): { readonly version?: string; readonly why?: string } {
+  try {
+    return { version: headersVersion() };
+  } catch (error) {
+    if (process.env.CI) throw error;
+    return { why: String(error) };
+  }
+}
+const here = headersHere();
 
 /** Names and values, those of fields by the layout they belong to. */
 function values(files: ReadonlyMap<string, string>): Map<string, string> {
@@ -30,16 +41,20 @@ function values(files: ReadonlyMap<string, string>): Map<string, string> {
   return all;
 }
 
-test(`generated from linux-libc-dev ${version}, which is ${headersVersion()} here`, () => {
-  const fresh = generate();
-  if (headersVersion() === version) {
-    expect(fresh).toEqual(recorded);
-    return;
-  }
-  const now = values(fresh);
-  const changed = [...values(recorded)].filter(([name, value]) => !GROWS.test(name) && now.get(name) !== value);
-  expect(changed).toEqual([]);
-}, 60_000);
+test.skipIf(!here.version)(
+  `generated from linux-libc-dev ${version}, here: ${here.version ?? here.why}`,
+  () => {
+    const fresh = generate();
+    if (here.version === version) {
+      expect(fresh).toEqual(recorded);
+      return;
+    }
+    const now = values(fresh);
+    const changed = [...values(recorded)].filter(([name, value]) => !GROWS.test(name) && now.get(name) !== value);
+    expect(changed).toEqual([]);
+  },
+  60_000,
+);
 
 test("the comparison sees constants, fields and tables", () => {
   const all = values(recorded);

@@ -17,6 +17,8 @@ const MAX_SIZE = 2 ** 31 - 1;
 
 const HEADER = btf_header.fields;
 const field = (name: string): number => HEADER[name]?.[0] ?? 0;
+/** Bytes of the header that every kernel knows: what newer ones describe behind it is not needed to read types. */
+const HEADER_SIZE = field("layout_off");
 
 interface Sections {
   /** Byte offset of the type section in the blob, for errors. */
@@ -149,19 +151,19 @@ export class Btf {
   encode(): Uint8Array {
     const { words, strings } = this.#types;
     const typeBytes = words.byteLength;
-    const bytes = new Uint8Array(btf_header.size + typeBytes + strings.length);
+    const bytes = new Uint8Array(HEADER_SIZE + typeBytes + strings.length);
     const view = new DataView(bytes.buffer);
     const littleEndian = this.byteOrder === "little";
     view.setUint16(field("magic"), BTF_MAGIC, littleEndian);
     view.setUint8(field("version"), BTF_VERSION);
-    view.setUint32(field("hdr_len"), btf_header.size, littleEndian);
+    view.setUint32(field("hdr_len"), HEADER_SIZE, littleEndian);
     view.setUint32(field("type_len"), typeBytes, littleEndian);
     view.setUint32(field("str_off"), typeBytes, littleEndian);
     view.setUint32(field("str_len"), strings.length, littleEndian);
-    const types = bytes.subarray(btf_header.size, btf_header.size + typeBytes);
+    const types = bytes.subarray(HEADER_SIZE, HEADER_SIZE + typeBytes);
     types.set(new Uint8Array(words.buffer, words.byteOffset, typeBytes));
     if (!littleEndian) swapWords(types);
-    bytes.set(strings, btf_header.size + typeBytes);
+    bytes.set(strings, HEADER_SIZE + typeBytes);
     return bytes;
   }
 
@@ -259,7 +261,7 @@ function readSections(blob: Reader): Sections {
   if (version !== BTF_VERSION)
     throw blob.error(`Cannot parse BTF header: unknown version ${version}`, field("version"));
   const header = u32("hdr_len");
-  if (header < btf_header.size) throw blob.error(`Cannot parse BTF header: ${header} bytes`, field("hdr_len"));
+  if (header < HEADER_SIZE) throw blob.error(`Cannot parse BTF header: ${header} bytes`, field("hdr_len"));
   const typesAt = header + u32("type_off");
   const types = blob.slice(typesAt, u32("type_len"), "type section");
   if (types.length % 4 !== 0)

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { parseObject, watchSyscall } from "../../src/index.ts";
 import {
   EXECUTABLE,
+  fewerInGuests,
   Hello,
   hello,
   linesOf,
@@ -26,7 +27,7 @@ const JSONL = ["--output", "jsonl"];
 
 describe("without sysfs", () => {
   const wrapper = ["unshare", "-m", "sh", "-c", 'umount -l /sys && exec "$@"', "sh"];
-  for (const mode of MODES) {
+  for (const mode of fewerInGuests(MODES, ["perf", "ring"])) {
     test(`${mode} sees and accounts for all`, async () => {
       const shell = new NamedProgram(folder, "sh");
       const args = ["--mode", mode, "--comm", shell.name, ...JSONL];
@@ -50,7 +51,9 @@ describe("a standard error that nobody reads", () => {
     });
     await Bun.sleep(100 + SLOWNESS * 40);
     const dd = new NamedProgram(folder, "dd");
-    const args = ["--mode", "perf", "--buffer-size", "1", "--syscall", "read", "--comm", dd.name, ...JSONL];
+    // Not by a kprobe: the emulation in guests crashes when a probe is taken out of a function in use (see cli-endings).
+    const where = ["--attach", "tracepoint", "--syscall", "read", "--comm", dd.name];
+    const args = ["--mode", "perf", "--buffer-size", "1", ...where, ...JSONL];
     const wrapper = ["sh", "-c", `exec 3>${fifo}; ${script}`, "sh"];
     const run = await new Hello(args, { wrapper }).until(({ stdout }) => stdout.includes('"attached"'));
     const storm = [1, 2].map(() => dd.start(["if=/dev/zero", "of=/dev/null", "bs=1", "count=100000000"]));

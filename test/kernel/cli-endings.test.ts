@@ -116,12 +116,13 @@ describe("a signal ends it in order", () => {
     expect(stderr).toEndWith(`${count} events, 0 lost\n`);
   });
 
-  test("a thousand processes, then at once SIGTERM: a thousand lines", async () => {
+  test("many processes, then at once SIGTERM: a line for each", async () => {
     const shell = new NamedProgram(folder, "sh");
     const run = await new Hello(["--mode", "ring", "--comm", shell.name]).attached();
-    await shell.run(["-c", processes(1000)]);
+    const count = GUEST ? 200 : 1000;
+    await shell.run(["-c", processes(count)]);
     const { stdout } = await run.stop();
-    expect(linesOf(stdout)).toHaveLength(1000);
+    expect(linesOf(stdout)).toHaveLength(count);
   });
 
   userSpace(() => {
@@ -145,77 +146,77 @@ function heldPipe(): { path: string; fd: number } {
   return { path, fd: openSync(path, "r+") };
 }
 
-describe("standard output", () => {
-  test("blocked: the first SIGINT waits for the reader, the second ends it at once", async () => {
-    const { fd } = heldPipe();
-    const dd = new NamedProgram(folder, "dd");
-    const args = ["--mode", "ring", "--syscall", "write", "--comm", dd.name];
-    const run = await new Hello(args, { stdout: fd }).attached();
-    await dd.run(writes(20_000)); // several times what a pipe holds
-    run.kill("SIGINT");
-    await Bun.sleep(500 * (GUEST ? 4 : 1));
-    expect(run.process.exitCode).toBeNull();
-    expect(await timeToEnd(run, "SIGINT")).toBeLessThan(BOUND_MS);
-    expect((await run.ended()).status).toBe(130);
-    closeSync(fd);
-  });
-
-  test("whole to the last byte through a pipe, also with a slow reader", async () => {
-    const count = 20_000;
-    const dd = new NamedProgram(folder, "dd");
-    const { fd, path } = heldPipe();
-    const args = ["--mode", "ring", "--syscall", "write", "--comm", dd.name, "--buffer-size", "8M"];
-    const run = await new Hello([...args, "--count", `${count}`], { stdout: fd }).attached();
-    const slow = Bun.spawn(
-      ["sh", "-c", `exec 3<${path}; echo; while dd bs=30000 count=1 <&3 2>/dev/null | grep . ; do sleep 0.01; done`],
-      {
-        stdout: "pipe",
-      },
-    );
-    const reading = new Response(slow.stdout).text();
-    await dd.run(writes(count));
-    const { status, stderr } = await run.ended();
-    closeSync(fd);
-    expect({ status, said: linesOf(stderr).at(-1) }).toEqual({ status: 0, said: `${count} events, 0 lost` });
-    // grep ends each chunk with a newline of its own: what counts is that no byte is missing.
-    const joined = (await reading).replaceAll("\n", "");
-    const lines = joined.match(/\d+ 0 \S+ Hello World/g) ?? [];
-    expect(lines).toHaveLength(count);
-    expect(lines.join("").length).toBe(joined.length);
-  });
-
-  test("whole through a pipe that is read at once, and in a file", async () => {
-    const count = GUEST ? 20_000 : 100_000;
-    const dd = new NamedProgram(folder, "dd");
-    const path = join(folder, "lines");
-    const args = ["--mode", "ring", "--syscall", "write", "--comm", dd.name, "--buffer-size", "32M"];
-    const piped = await new Hello([...args, "--count", `${count}`]).attached();
-    const filed = await new Hello([...args, "--count", `${count}`], { stdout: openSync(path, "w") }).attached();
-    await dd.run(writes(count));
-    const { stdout } = await piped.ended();
-    await filed.ended();
-    expect(linesOf(stdout)).toHaveLength(count);
-    expect(readFileSync(path, "utf8")).toBe(stdout);
-  });
-
-  test("| head -1 ends it by itself with status 0 and one line", () => {
-    const script = `{ ${EXECUTABLE} --mode ring -- sh -c 'while :; do /bin/true; done'; echo "status $?" >&2; } | head -1`;
-    const { stdout, stderr } = Bun.spawnSync(["sh", "-c", script]);
-    expect(linesOf(stdout.toString())).toHaveLength(1);
-    expect(stdout.toString()).toMatch(/^\d+ 0 \S+ Hello World\n$/);
-    expect(stderr.toString()).toEndWith("status 0\n");
-    expect(stderr.toString()).not.toMatch(/EPIPE|Error|Broken/);
-  });
-
-  for (const mode of fewerInGuests(MODES, ["ring"]))
-    test(`a reader that goes away while ${mode} mode is idle ends it with status 0`, () => {
-      const run = `${EXECUTABLE} --mode ${mode} --interval 3600 --comm nobody-has-this`;
-      const script = `{ timeout ${20 * (GUEST ? 4 : 1)} ${run}; echo "status $?" >&2; } | sleep ${GUEST ? 4 : 0.5}`;
-      const { stderr } = Bun.spawnSync(["sh", "-c", script]);
-      expect(stderr.toString()).toEndWith("0 events, 0 lost\nstatus 0\n");
+userSpace(() => {
+  describe("standard output", () => {
+    test("blocked: the first SIGINT waits for the reader, the second ends it at once", async () => {
+      const { fd } = heldPipe();
+      const dd = new NamedProgram(folder, "dd");
+      const args = ["--mode", "ring", "--syscall", "write", "--comm", dd.name];
+      const run = await new Hello(args, { stdout: fd }).attached();
+      await dd.run(writes(20_000)); // several times what a pipe holds
+      run.kill("SIGINT");
+      await Bun.sleep(500);
+      expect(run.process.exitCode).toBeNull();
+      expect(await timeToEnd(run, "SIGINT")).toBeLessThan(BOUND_MS);
+      expect((await run.ended()).status).toBe(130);
+      closeSync(fd);
     });
 
-  userSpace(() => {
+    test("whole to the last byte through a pipe, also with a slow reader", async () => {
+      const count = 20_000;
+      const dd = new NamedProgram(folder, "dd");
+      const { fd, path } = heldPipe();
+      const args = ["--mode", "ring", "--syscall", "write", "--comm", dd.name, "--buffer-size", "8M"];
+      const run = await new Hello([...args, "--count", `${count}`], { stdout: fd }).attached();
+      const slow = Bun.spawn(
+        ["sh", "-c", `exec 3<${path}; echo; while dd bs=30000 count=1 <&3 2>/dev/null | grep . ; do sleep 0.01; done`],
+        {
+          stdout: "pipe",
+        },
+      );
+      const reading = new Response(slow.stdout).text();
+      await dd.run(writes(count));
+      const { status, stderr } = await run.ended();
+      closeSync(fd);
+      expect({ status, said: linesOf(stderr).at(-1) }).toEqual({ status: 0, said: `${count} events, 0 lost` });
+      // grep ends each chunk with a newline of its own: what counts is that no byte is missing.
+      const joined = (await reading).replaceAll("\n", "");
+      const lines = joined.match(/\d+ 0 \S+ Hello World/g) ?? [];
+      expect(lines).toHaveLength(count);
+      expect(lines.join("").length).toBe(joined.length);
+    });
+
+    test("whole through a pipe that is read at once, and in a file", async () => {
+      const count = 100_000;
+      const dd = new NamedProgram(folder, "dd");
+      const path = join(folder, "lines");
+      const args = ["--mode", "ring", "--syscall", "write", "--comm", dd.name, "--buffer-size", "32M"];
+      const piped = await new Hello([...args, "--count", `${count}`]).attached();
+      const filed = await new Hello([...args, "--count", `${count}`], { stdout: openSync(path, "w") }).attached();
+      await dd.run(writes(count));
+      const { stdout } = await piped.ended();
+      await filed.ended();
+      expect(linesOf(stdout)).toHaveLength(count);
+      expect(readFileSync(path, "utf8")).toBe(stdout);
+    });
+
+    test("| head -1 ends it by itself with status 0 and one line", () => {
+      const script = `{ ${EXECUTABLE} --mode ring -- sh -c 'while :; do /bin/true; done'; echo "status $?" >&2; } | head -1`;
+      const { stdout, stderr } = Bun.spawnSync(["sh", "-c", script]);
+      expect(linesOf(stdout.toString())).toHaveLength(1);
+      expect(stdout.toString()).toMatch(/^\d+ 0 \S+ Hello World\n$/);
+      expect(stderr.toString()).toEndWith("status 0\n");
+      expect(stderr.toString()).not.toMatch(/EPIPE|Error|Broken/);
+    });
+
+    for (const mode of MODES)
+      test(`a reader that goes away while ${mode} mode is idle ends it with status 0`, () => {
+        const run = `${EXECUTABLE} --mode ${mode} --interval 3600 --comm nobody-has-this`;
+        const script = `{ timeout 20 ${run}; echo "status $?" >&2; } | sleep 0.5`;
+        const { stderr } = Bun.spawnSync(["sh", "-c", script]);
+        expect(stderr.toString()).toEndWith("0 events, 0 lost\nstatus 0\n");
+      });
+
     test("a full file system: status 1 and one line", async () => {
       const args = ["--mode", "ring", "--", "sh", "-c", "while :; do /bin/true; done"];
       const { status, stderr } = await hello(args, { stdout: openSync("/dev/full", "w") });
@@ -301,7 +302,7 @@ describe("nothing is left in the kernel", () => {
 
   // In guests one hook that is a perf event and one that is a link of its own.
   for (const hook of fewerInGuests(workingHooks(), ["kprobe", "fentry"] as const))
-    for (const signal of ["SIGTERM", "SIGKILL"] as const)
+    for (const signal of fewerInGuests<"SIGTERM" | "SIGKILL">(["SIGTERM", "SIGKILL"], ["SIGKILL"]))
       test(`of any mode by ${hook} after ${signal}`, async () => {
         const before = kprobeEvents();
         const runs = MODES.map((mode) => new Hello(["--mode", mode, "--attach", hook]));

@@ -15,6 +15,7 @@ import {
   threads,
   until,
 } from "./lib-support.ts";
+import { userSpace } from "./support.ts";
 
 const emit = (object: BpfObject, times = 1) => object.program("emit").testRun(PACKET, times);
 const open = (object: BpfObject) => object.ringBuffer<{ number: number }>("events", "record");
@@ -255,16 +256,18 @@ test("after close() no descriptor, mapping or thread is left", async () => {
   expect({ fds: descriptors().length, mappings: bufferMappings().length }).toEqual(before);
 }, 60_000);
 
-for (const how of ["event", "wake", "close"]) {
-  test(`a process ends by itself once its wait is over by ${how}`, async () => {
-    const { status, signal, out } = await runScript("end-by-itself.ts", [how]);
-    expect({ status, signal, out }).toEqual({ status: 0, signal: undefined, out: "waited" });
-  }, 120_000);
-}
+userSpace(() => {
+  for (const how of ["event", "wake", "close"]) {
+    test(`a process ends by itself once its wait is over by ${how}`, async () => {
+      const { status, signal, out } = await runScript("end-by-itself.ts", [how]);
+      expect({ status, signal, out }).toEqual({ status: 0, signal: undefined, out: "waited" });
+    }, 120_000);
+  }
 
-test("an idle wait takes no CPU", async () => {
-  const { status, out } = await runScript("idle.ts");
-  expect(status).toBe(0);
-  // Of 1,000,000 µs: the benchmark measures it, this would notice a loop.
-  expect(Number(out)).toBeLessThan(50_000);
-}, 60_000);
+  test("an idle wait takes no CPU", async () => {
+    const { status, out } = await runScript("idle.ts");
+    expect(status).toBe(0);
+    // Of 1,000,000 µs: the benchmark measures it, this would notice a loop.
+    expect(Number(out)).toBeLessThan(50_000);
+  }, 60_000);
+});

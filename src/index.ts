@@ -32,6 +32,7 @@ export { RingBuffer } from "./events/ring-buffer.ts";
 export { TracePipe } from "./events/trace-pipe.ts";
 export { FEATURES, type Feature, probeReadKernel } from "./features/probes.ts";
 export { capabilityNames, effectiveCapabilities } from "./host/capabilities.ts";
+export { closeHint } from "./host/close-names.ts";
 export { kernelRelease } from "./host/kernel.ts";
 export { ownTgid } from "./host/own-tgid.ts";
 export { dropPrivileges } from "./host/privileges.ts";

@@ -1,8 +1,7 @@
 // The command line, checked before anything is touched.
 
 import { type Command, Option } from "commander";
-import { SYSCALL_HOOKS, syscallNames, syscallNumber } from "../index.ts";
-import { closeNames } from "./close-names.ts";
+import { closeHint, SYSCALL_HOOKS, syscallNames, syscallNumber } from "../index.ts";
 import { newCommand, parseArguments, valued } from "./command-line.ts";
 import { COMMANDS } from "./commands/index.ts";
 import { UsageError } from "./exit-status.ts";
@@ -29,8 +28,7 @@ function parseComm(text: string): string {
 
 function parseSyscall(text: string): string {
   if (syscallNumber(text) !== undefined) return text;
-  const close = closeNames(text, syscallNames());
-  const hint = close.length > 0 ? ` (close: ${close.join(", ")})` : "";
+  const hint = closeHint(text, syscallNames());
   throw new UsageError(`No system call of this machine is called ${JSON.stringify(text)}${hint}`);
 }
 

@@ -1,9 +1,20 @@
 // Why a program was not loaded, in one line: the verifier's last word, or what the errno says.
 
-import { type BpfError, type ProgramSpec, UnsupportedError, VerifierError } from "elf-loader";
+import { type BpfError, type ProgramSpec, SECTION_ROWS, UnsupportedError, VerifierError } from "elf-loader";
 import { BPF_PROG_TYPE_UNSPEC, EACCES, EINVAL, EPERM } from "elf-loader/uapi";
+import { closeHint } from "../host/close-names.ts";
 import { kernelRelease } from "../host/kernel.ts";
 import { errnoName, kernelError } from "../host/kernel-error.ts";
+
+const SECTION_NAMES = SECTION_ROWS.map(({ name }) => name);
+
+/** The part of a section that a row's name could be: of `kprob/vfs_read` the first word, of `cgroup/conect4` both. */
+function sectionName(section: string): string {
+  const [first = "", second] = section.split("/", 2);
+  return second !== undefined && SECTION_NAMES.some((name) => name.startsWith(`${first}/`))
+    ? `${first}/${second}`
+    : first;
+}
 
 const CALL = "bpf(BPF_PROG_LOAD)";
 
@@ -11,12 +22,8 @@ export function loadError(result: number, spec: ProgramSpec, log: string): BpfEr
   const subject = `program ${spec.name}`;
   const errno = errnoName(result);
   if (spec.type === BPF_PROG_TYPE_UNSPEC) {
-    return new UnsupportedError(
-      `Cannot load program ${spec.name}: section ${JSON.stringify(spec.section)} is of no known type`,
-      {
-        subject,
-      },
-    );
+    const known = `${JSON.stringify(spec.section)} is of no known type${closeHint(sectionName(spec.section), SECTION_NAMES)}`;
+    return new UnsupportedError(`Cannot load program ${spec.name}: section ${known}`, { subject });
   }
   const verdict = lastWord(log);
   // EACCES with a log is the verifier's verdict, not a missing permission.

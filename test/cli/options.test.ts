@@ -1,9 +1,9 @@
 // The command line, parsed: defaults, units, what belongs to CMD.
 
 import { describe, expect, test } from "bun:test";
-import { closeNames } from "../../src/cli/close-names.ts";
 import { UsageError } from "../../src/cli/exit-status.ts";
 import { type Invocation, parseOptions } from "../../src/cli/options.ts";
+import { closeNames } from "../../src/host/close-names.ts";
 import { SYSCALL_HOOKS, syscallNames } from "../../src/index.ts";
 
 const parse = (...args: string[]) => parseOptions(["--mode", "ring", ...args]) as Invocation;

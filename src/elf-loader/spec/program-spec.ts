@@ -15,21 +15,24 @@ export class ProgramSpec {
   flags: number;
   /** Which hook attaches it, empty when unknown: the `hook` of its row in spec/sections.ts. */
   hook: string;
-  /** What follows the first `/` of the section: a function, `category/name` of a tracepoint … */
+  /** What follows the name of its row and a `/`: a function, `category/name` of a tracepoint … */
   target: string | undefined;
+  /** Descriptor of a loaded program whose function `target` is traced or replaced; undefined: the kernel's own. */
+  targetProgram: number | undefined;
   /** Whether loading the object loads it; a `?` in front of the section's name says no. */
   autoload: boolean;
 
   constructor(name: string, sectionName: string) {
     const section = sectionName.startsWith("?") ? sectionName.slice(1) : sectionName;
     const row = findSectionRow(section);
-    const slash = section.indexOf("/");
+    const slash = row?.match === "exact" ? -1 : section.indexOf("/");
     this.name = name;
     this.section = section;
     this.type = row?.programType ?? BPF_PROG_TYPE_UNSPEC;
     this.expectedAttachType = row?.attachType ?? 0;
     this.flags = row?.flags ?? 0;
     this.hook = row?.hook ?? "";
+    this.targetProgram = undefined;
     this.target = slash < 0 ? undefined : section.slice(slash + 1);
     this.autoload = sectionName === section;
   }

@@ -21,11 +21,20 @@ function distance(a: string, b: string): number {
 /** The closest first, five at most: those within a third of the name's length, or that hold it, or a part of it. */
 export function closeNames(name: string, candidates: Iterable<string>): string[] {
   const close: { candidate: string; slips: number }[] = [];
+  const most = Math.max(1, name.length / 3);
   for (const candidate of candidates) {
-    const slips = distance(name, candidate);
     const shares = name.length > 2 && candidate.length > 2 && (candidate.includes(name) || name.includes(candidate));
-    if (slips <= Math.max(1, name.length / 3) || shares) close.push({ candidate, slips });
+    // A kernel has 200,000 functions: what differs more in length alone is not looked at.
+    if (!shares && Math.abs(name.length - candidate.length) > most) continue;
+    const slips = distance(name, candidate);
+    if (slips <= most || shares) close.push({ candidate, slips });
   }
   close.sort((a, b) => a.slips - b.slips);
   return close.slice(0, MOST).map(({ candidate }) => candidate);
+}
+
+/** `(close: a, b)` to put behind a name that does not exist; "" where none is close. */
+export function closeHint(name: string, candidates: Iterable<string>): string {
+  const close = closeNames(name, candidates);
+  return close.length > 0 ? ` (close: ${close.join(", ")})` : "";
 }

@@ -35,7 +35,7 @@ export { capabilityNames, effectiveCapabilities } from "./host/capabilities.ts";
 export { closeHint } from "./host/close-names.ts";
 export { kernelRelease } from "./host/kernel.ts";
 export { ownTgid } from "./host/own-tgid.ts";
-export { dropPrivileges } from "./host/privileges.ts";
+export { dropPrivileges, type PrivilegesLeft } from "./host/privileges.ts";
 export { compatTaskMark, syscallNames, syscallNumber } from "./host/syscalls.ts";
 export { type TaskLayout, taskLayout } from "./host/task-layout.ts";
 export { BpfArray } from "./map/array.ts";

@@ -1,15 +1,17 @@
 // What is given up once attached: nothing here needs a capability to read what the kernel hands over.
 
 import { CAP_KILL, capabilityNames, dropPrivileges, PermissionError } from "../index.ts";
+import type { Report } from "./report.ts";
 
 /**
- * Drops every capability but what is needed until the end, and says by name what that is: nothing, on kernels that let a
- * map be read by who has its descriptor; CAP_KILL where a command may have to be ended that has become another user. undefined where they could not be given up.
+ * Drops every capability but what is needed until the end: nothing, on kernels that let a map be read by who has its
+ * descriptor (`read` tries); CAP_KILL where a command may have to be ended that has become another user. Says where that
+ * could not be done.
  */
-export function leastPrivileges(readAccounts: () => unknown, hasCommand: boolean): string[] | undefined {
+export function leastPrivileges(read: () => unknown, hasCommand: boolean, report: Report, verbose: boolean): void {
   const works = () => {
     try {
-      readAccounts();
+      read();
       return true;
     } catch (error) {
       if (error instanceof PermissionError) return false;
@@ -17,5 +19,8 @@ export function leastPrivileges(readAccounts: () => unknown, hasCommand: boolean
     }
   };
   const left = dropPrivileges(hasCommand ? [CAP_KILL] : [], works);
-  return left && capabilityNames(left);
+  if (!left) report.note("the capabilities that are not needed any more could not be given up");
+  else if (left.threads > 0)
+    report.note(`${left.threads} of the runtime's threads could not give up their capabilities`);
+  if (left && verbose) report.note(`capabilities kept: ${capabilityNames(left.capabilities).join(", ") || "none"}`);
 }

@@ -27,12 +27,8 @@ export async function run(options: Invocation, { report, output, endings }: Surr
   const child =
     options.command.length > 0 ? new Child(options.command, (status) => endings.end({ status })) : undefined;
   try {
-    // After the command has been started with all of them, before the thread that waits is, which inherits what is left.
-    if (!options.keepPrivileges) {
-      const kept = leastPrivileges(() => running.accounts(), child !== undefined);
-      if (!kept) report.note("the capabilities that are not needed any more could not be given up");
-      else if (options.verbose) report.note(`capabilities kept: ${kept.join(", ") || "none"}`);
-    }
+    // After the command has been started with all of them.
+    if (!options.keepPrivileges) leastPrivileges(() => running.accounts(), child !== undefined, report, options.verbose);
     await output.flush();
     output.watch();
     await readUntilEnd(running, options, report, output, endings);

@@ -20,6 +20,16 @@ function capabilitySet(field: string): Set<string> {
   return names;
 }
 
+/** The capabilities and no_new_privs of a thread of this process, as text; undefined where it has ended. */
+export function threadPrivileges(tid: number): string | undefined {
+  try {
+    const status = readFileSync(`/proc/self/task/${tid}/status`, "utf8");
+    return status.match(/^(Cap\w+|NoNewPrivs):.*$/gm)?.join("\n");
+  } catch {
+    return undefined;
+  }
+}
+
 /** The effective set, by name. */
 export const effectiveCapabilities = (): Set<string> => capabilitySet("CapEff");
 

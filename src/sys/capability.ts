@@ -1,4 +1,5 @@
-// capget(2), capset(2) and prctl(2): this thread's capabilities (include/uapi/linux/capability.h).
+// capget(2), capset(2) and prctl(2): a thread's capabilities (include/uapi/linux/capability.h). What changes them is a call
+// that this thread makes or another is told to.
 
 import {
   _LINUX_CAPABILITY_VERSION_3,
@@ -12,6 +13,7 @@ import {
 import { syscall } from "./libc.ts";
 import { encodeStruct, readField } from "./struct.ts";
 import { SYSCALL_NUMBERS } from "./syscall-numbers.ts";
+import type { ThreadCall } from "./thread-calls.ts";
 
 /** The sets as masks: bit 39 is CAP_BPF. */
 export interface CapabilitySets {
@@ -22,10 +24,6 @@ export interface CapabilitySets {
 
 const LOW = 0xffff_ffffn;
 
-function number(name: string): number {
-  return SYSCALL_NUMBERS.get(name) ?? -1;
-}
-
 function header(): Uint8Array {
   return encodeStruct(HEADER, { version: _LINUX_CAPABILITY_VERSION_3 }).bytes;
 }
@@ -33,7 +31,7 @@ function header(): Uint8Array {
 /** The sets of this thread, or -errno. */
 export function capget(): CapabilitySets | number {
   const data = new Uint8Array(2 * DATA.size);
-  const result = syscall(number("capget"), header(), data);
+  const result = syscall(SYSCALL_NUMBERS.get("capget") ?? -1, header(), data);
   if (result < 0) return result;
   const low = data.subarray(0, DATA.size);
   const high = data.subarray(DATA.size);
@@ -41,8 +39,8 @@ export function capget(): CapabilitySets | number {
   return { effective: set("effective"), permitted: set("permitted"), inheritable: set("inheritable") };
 }
 
-/** 0 or -errno. What is not permitted any more cannot be had again. */
-export function capset({ effective, permitted, inheritable }: CapabilitySets): number {
+/** What is not permitted any more cannot be had again. */
+export function capset({ effective, permitted, inheritable }: CapabilitySets): ThreadCall {
   const half = (shift: bigint) =>
     encodeStruct(DATA, {
       effective: (effective >> shift) & LOW,
@@ -52,14 +50,12 @@ export function capset({ effective, permitted, inheritable }: CapabilitySets): n
   const data = new Uint8Array(2 * DATA.size);
   data.set(half(0n));
   data.set(half(32n), DATA.size);
-  return syscall(number("capset"), header(), data);
+  return ["capset", header(), data];
 }
 
-const prctl = (option: number, argument: number) => syscall(number("prctl"), option, argument, 0, 0, 0);
-
-/** Programs that this thread starts get no ambient capabilities any more (4.3). */
-export const clearAmbient = (): number => prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL);
+/** Programs that the thread starts get no ambient capabilities any more (4.3). */
+export const CLEAR_AMBIENT: ThreadCall = ["prctl", PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL];
 /** Nor this one from a file; needs CAP_SETPCAP. */
-export const dropFromBounding = (capability: number): number => prctl(PR_CAPBSET_DROP, capability);
+export const dropFromBounding = (capability: number): ThreadCall => ["prctl", PR_CAPBSET_DROP, capability];
 /** Nor any by set-user-ID or file capabilities. */
-export const setNoNewPrivileges = (): number => prctl(PR_SET_NO_NEW_PRIVS, 1);
+export const SET_NO_NEW_PRIVILEGES: ThreadCall = ["prctl", PR_SET_NO_NEW_PRIVS, 1];

@@ -109,6 +109,15 @@ function modesOf(guest: Guest): BareRun[] {
   );
 }
 
+/** CAP_KILL, for as long as there is a command to end (include/uapi/linux/capability.h). */
+const KEPT = (1n << 5n).toString(16).padStart(16, "0");
+
+/** Every thread gives up its capabilities: the runtime's own by code of ours (src/sys/thread-code.ts). */
+const unprivileged = (executable: string): BareRun => ({
+  command: `/${executable} --mode ring --comm nobody -- /witness parent ${KEPT}`,
+  checks: [prints(/^threads as they should be ([4-9]|\d\d), others 0$/, 1)],
+});
+
 /** What is no matter of the kernel, the patched engine and the other libc, is run on one. */
 const ONCE = "6.12-arm64";
 
@@ -124,10 +133,12 @@ export function arm64Runs(guest: Guest): BareRun[] {
   return [
     ...ofKernel,
     ...hardened("hello-ebpf"),
+    unprivileged("hello-ebpf"),
     ...MODES.map((mode) => exact("hello-ebpf-musl", mode, "kprobe")),
     ...storms("hello-ebpf-musl", "ring"),
     ...storms("hello-ebpf-musl", "perf"),
     ...hardened("hello-ebpf-musl"),
+    unprivileged("hello-ebpf-musl"),
   ];
 }
 

@@ -7,6 +7,8 @@
  *   witness exec N                    starts itself N times, one after the other
  *   witness on CPU CMD...             becomes CMD on that CPU alone
  *   witness with NAME=VALUE CMD...    becomes CMD with that in its environment
+ *   witness parent MASK               waits until every thread of its parent has no_new_privs and
+ *                                     no other capabilities than MASK, 16 hexadecimal digits
  *   witness check CMD...              runs CMD, whose standard output is the text of such
  *                                     a storm, and counts the lines that are not as made
  */
@@ -121,6 +123,80 @@ static int check(char **argv)
 	return status;
 }
 
+/* The value behind NAME in a /proc/PID/status that ends in NUL; "" where it is not there. */
+static const char *field(const char *status, const char *name)
+{
+	const char *value;
+
+	for (; *status; status++)
+		if ((value = after(status, name)))
+			return value;
+	return "";
+}
+
+/* Into `buffer`, ending in NUL: /proc/PID/task/TID/status; 0 where there is no such thread. */
+static int read_status(unsigned int pid, unsigned int tid)
+{
+	char path[64] = "/proc/", *at = path + 6;
+	unsigned int numbers[] = { pid, tid };
+	const char *names[] = { "/task/", "/status" };
+	long fd, count;
+
+	for (int part = 0; part < 2; part++) {
+		unsigned int scale = 1;
+
+		while (numbers[part] / scale > 9)
+			scale *= 10;
+		for (; scale; scale /= 10)
+			*at++ = '0' + numbers[part] / scale % 10;
+		for (const char *name = names[part]; *name;)
+			*at++ = *name++;
+	}
+	*at = 0;
+	fd = call(__NR_openat, AT_FDCWD, (long)path, 0, 0, 0);
+	if (fd < 0)
+		return 0;
+	count = call(__NR_read, fd, (long)buffer, sizeof(buffer) - 1, 0, 0);
+	call(__NR_close, fd, 0, 0, 0, 0);
+	buffer[count > 0 ? count : 0] = 0;
+	return count > 0;
+}
+
+/* Threads of a process whose status holds `mask` in both sets and no_new_privs; *others counts the rest. */
+static unsigned int threads_with(unsigned int pid, const char *mask, unsigned int *others)
+{
+	unsigned int found = 0;
+
+	*others = 0;
+	for (unsigned int tid = pid; tid < pid + 100; tid++) {
+		if (!read_status(pid, tid))
+			continue;
+		if (after(field(buffer, "CapPrm:\t"), mask) && after(field(buffer, "CapEff:\t"), mask) &&
+		    after(field(buffer, "NoNewPrivs:\t"), "1"))
+			found++;
+		else
+			++*others;
+	}
+	return found;
+}
+
+static int check_parent(const char *mask)
+{
+	long pause[] = { 0, 50000000 };
+	unsigned int others, found;
+
+	for (int attempt = 0; attempt < 200; attempt++) {
+		found = threads_with(call(__NR_getppid, 0, 0, 0, 0, 0), mask, &others);
+		if (!others)
+			break;
+		call(__NR_nanosleep, (long)pause, 0, 0, 0, 0);
+	}
+	report("threads as they should be ", found);
+	report(", others ", others);
+	print("\n");
+	return others != 0;
+}
+
 void begin(long *stack)
 {
 	char **argv = (char **)(stack + 1);
@@ -132,6 +208,8 @@ void begin(long *stack)
 		status = (storm(parse(argv[2])), 0);
 	else if (same(argv[1], "exec"))
 		status = start_many(argv[0], parse(argv[2]));
+	else if (same(argv[1], "parent"))
+		status = check_parent(argv[2]);
 	else if (same(argv[1], "check"))
 		status = check(argv + 2);
 	else if (stack[0] > 3 && same(argv[1], "on")) {

@@ -28,7 +28,8 @@ export async function run(options: Invocation, { report, output, endings }: Surr
     options.command.length > 0 ? new Child(options.command, (status) => endings.end({ status })) : undefined;
   try {
     // After the command has been started with all of them.
-    if (!options.keepPrivileges) leastPrivileges(() => running.accounts(), child !== undefined, report, options.verbose);
+    if (!options.keepPrivileges)
+      leastPrivileges(() => running.accounts(), child !== undefined, report, options.verbose);
     await output.flush();
     output.watch();
     await readUntilEnd(running, options, report, output, endings);

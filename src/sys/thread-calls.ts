@@ -30,6 +30,8 @@ export type ThreadCall = readonly [name: string, first: number | Uint8Array, sec
 const SIGNAL = 32;
 const SIGSET_BYTES = 8;
 const ENTRY_BYTES = 24;
+const SIG_DFL = 0; // asm-generic/signal-defs.h
+const SIG_IGN = 1;
 
 const number = (name: string): number => SYSCALL_NUMBERS.get(name) ?? -1;
 const words = (...values: number[]) => new Uint8Array(new BigInt64Array(values.map(BigInt)).buffer);
@@ -68,7 +70,7 @@ export function installThreadCalls(calls: readonly ThreadCall[]): number {
   const old = new BigUint64Array(4);
   const asked = sigaction(0, new Uint8Array(old.buffer));
   if (asked < 0) return asked;
-  if (!handler || ![0, installed].includes(Number(old[0]))) return -EBUSY;
+  if (!handler || ![SIG_DFL, SIG_IGN, installed].includes(Number(old[0]))) return -EBUSY;
   const address = mmap(PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (address < 0) return address;
   memoryAt(address, PAGE_SIZE).u8.set(pageAt(address, handlerBytes(handler), calls));

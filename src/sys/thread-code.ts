@@ -30,7 +30,7 @@ const X86_64: HandlerCode = {
     ["eb e0", "jmp next"],
     ["5b", "done: pop rbx"],
     ["c3", "ret"],
-    ["66 0f 1f 44 00 00", "nop word ptr [rax + rax]"],
+    ["90 90 90 90 90 90", ".fill 6, 1, 0x90"],
     ["b8 0f 00 00 00", "mov eax, 15"], // __NR_rt_sigreturn
     ["0f 05", "syscall"],
   ],

@@ -346,6 +346,35 @@ export function kernelObjects(pid: number): KernelObjects {
   return { prog: [...ids.prog], map: [...ids.map], link: [...ids.link] };
 }
 
+/** The privileges of every thread of a process, as /proc says them: sets of capabilities as masks. */
+export interface ThreadPrivileges {
+  readonly thread: string;
+  readonly effective: bigint;
+  readonly permitted: bigint;
+  readonly inheritable: bigint;
+  readonly ambient: bigint;
+  readonly bounding: bigint;
+  readonly noNewPrivileges: boolean;
+}
+
+export function threadPrivileges(pid: number): ThreadPrivileges[] {
+  return readdirSync(`/proc/${pid}/task`).flatMap((tid) => {
+    const status = readText(`/proc/${pid}/task/${tid}/status`); // "" where it has ended meanwhile
+    if (status === "") return [];
+    const field = (name: string) => new RegExp(`^${name}:\\s*(.*)$`, "m").exec(status)?.[1] ?? "";
+    const set = (name: string) => BigInt(`0x${field(name)}`);
+    return {
+      thread: `${field("Name")} ${tid}`,
+      effective: set("CapEff"),
+      permitted: set("CapPrm"),
+      inheritable: set("CapInh"),
+      ambient: set("CapAmb"),
+      bounding: set("CapBnd"),
+      noNewPrivileges: field("NoNewPrivs") === "1",
+    };
+  });
+}
+
 /** Whether the kernel still has an object, as bpftool says. */
 function exists(kind: string, id: number): boolean {
   return Bun.spawnSync(["bpftool", kind, "show", "id", `${id}`]).exitCode === 0;

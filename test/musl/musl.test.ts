@@ -11,7 +11,17 @@ import { releasedExecutable } from "../../scripts/kernels/executables.ts";
 import { compileBare } from "../../scripts/kernels/initramfs.ts";
 import { MACHINES } from "../../scripts/kernels/machines.ts";
 import { makeStandIn } from "../../scripts/musl/stand-in.ts";
-import { Hello, hello, linesOf, MODES, type ModeName, recordsOf, summaryOf, workingHooks } from "../kernel/support.ts";
+import {
+  Hello,
+  hello,
+  linesOf,
+  MODES,
+  type ModeName,
+  recordsOf,
+  summaryOf,
+  threadPrivileges,
+  workingHooks,
+} from "../kernel/support.ts";
 
 setDefaultTimeout(120_000);
 const LOADER = "/lib/ld-musl-x86_64.so.1";
@@ -99,6 +109,16 @@ describe("under musl on x86-64", () => {
       expect(events).toBeGreaterThan(0);
       expect(events + lost).toBe(STORM);
     });
+
+  test("every thread gives up its capabilities once attached", async () => {
+    const run = await new Hello(["--mode", "ring"], { executable, env }).attached();
+    await run.until(() => threadPrivileges(run.pid).every(({ noNewPrivileges }) => noNewPrivileges));
+    const threads = threadPrivileges(run.pid);
+    await run.stop();
+    expect(threads.length).toBeGreaterThan(4);
+    for (const { thread, effective, permitted } of threads)
+      expect({ thread, effective, permitted }).toEqual({ thread, effective: 0n, permitted: 0n });
+  });
 
   test("what is no mode is refused in one line, with status 2", async () => {
     const { status, stderr } = await hello(["--mode", "no-such-mode"], { executable, env });

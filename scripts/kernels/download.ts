@@ -47,9 +47,14 @@ function mirror(suite: string): string {
 }
 
 /** apt's options that move all its state of some suites into a folder; for the machine's own architecture or another. */
-export function privateApt(folder: string, suites: readonly string[], architecture?: string): string[] {
+export function privateApt(
+  folder: string,
+  suites: readonly string[],
+  architecture?: string,
+  kind: "deb" | "deb-src" = "deb",
+): string[] {
   for (const path of ["lists/partial", "cache/archives/partial"]) mkdirSync(join(folder, path), { recursive: true });
-  const sources = suites.map((suite) => `deb [signed-by=${KEYRING}] ${mirror(suite)} ${suite} main\n`);
+  const sources = suites.map((suite) => `${kind} [signed-by=${KEYRING}] ${mirror(suite)} ${suite} main\n`);
   writeFileSync(join(folder, "sources.list"), sources.join(""));
   writeFileSync(join(folder, "status"), "");
   const settings = {
@@ -82,6 +87,41 @@ function download(folder: string, wanted: DebianPackage): string {
   return join(folder, archive);
 }
 
+/**
+ * The upstream archive of a Debian source package, from the first suite that has it, and its version: kept in the cache.
+ * Throws an Error with what each suite said where none has.
+ */
+export function sourceArchive(name: string, suites: readonly string[]): { archive: string; version: string } {
+  const pattern = new RegExp(`^${name}_(.+)\\.orig\\.tar\\.\\w+$`);
+  const found = (folder: string) => existsSync(folder) && readdirSync(folder).find((file) => pattern.test(file));
+  const folder = join(CACHE, `source-${name}`);
+  if (!found(folder)) downloadSource(name, suites, folder);
+  const file = found(folder);
+  if (!file) throw new Error(`Cannot find the source of ${name} in ${suites.join(" or ")}`);
+  return { archive: join(folder, file), version: pattern.exec(file)?.[1] ?? "" };
+}
+
+function downloadSource(name: string, suites: readonly string[], to: string): void {
+  const said: string[] = [];
+  for (const suite of suites) {
+    const folder = `${to}.${process.pid}`;
+    mkdirSync(folder, { recursive: true });
+    try {
+      const options = privateApt(folder, [suite], undefined, "deb-src");
+      run(["apt-get", ...options, "-q", "update"], folder);
+      run(["apt-get", ...options, "-q", "--only-source", "--download-only", "source", name], folder);
+      rmSync(to, { recursive: true, force: true });
+      renameSync(folder, to);
+      return;
+    } catch (error) {
+      said.push(`${suite}: ${error instanceof Error ? error.message : error}`);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
+  throw new Error(`Cannot download the source of ${name}: ${said.join("; ")}`);
+}
+
 /** 6.12.9 before 6.12.10: numbers in names count as numbers. */
 const byVersion = (a: string, b: string) => a.localeCompare(b, "en", { numeric: true });
 
@@ -95,7 +135,7 @@ function unpack(archive: string, wanted: RegExp): string[] {
 }
 
 /** Downloads a package and puts what `take` makes of it, a file or a folder, into the cache. */
-function cached(source: DebianPackage, take: (archive: string, to: string) => void): string {
+export function cached(source: DebianPackage, take: (archive: string, to: string) => void): string {
   const path = join(CACHE, source.id);
   if (existsSync(path)) return path;
   const folder = join(CACHE, `.${source.id}.${process.pid}`);

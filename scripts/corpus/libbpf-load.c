@@ -1,0 +1,96 @@
+// What libbpf makes of eBPF objects: the oracle of the comparison. For each file named, a line of JSON: whether
+// bpf_object__load takes it, how many maps and programs it has, and what comes of each program by itself.
+//
+//   libbpf-load FILE...
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int silent(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	if (getenv("LIBBPF_LOAD_VERBOSE"))
+		return vfprintf(stderr, format, arguments);
+	return 0;
+}
+
+// What an object's own user space would fill in: sizes that are not known when it is compiled. As our-load.ts does.
+static void complete(struct bpf_object *object)
+{
+	struct bpf_map *map;
+	bpf_object__for_each_map(map, object) {
+		switch (bpf_map__type(map)) {
+		case BPF_MAP_TYPE_STACK_TRACE:
+			if (bpf_map__value_size(map) == 0)
+				bpf_map__set_value_size(map, 127 * 8);
+			/* fallthrough */
+		case BPF_MAP_TYPE_HASH:
+		case BPF_MAP_TYPE_ARRAY:
+		case BPF_MAP_TYPE_PERCPU_HASH:
+		case BPF_MAP_TYPE_PERCPU_ARRAY:
+		case BPF_MAP_TYPE_LRU_HASH:
+		case BPF_MAP_TYPE_LRU_PERCPU_HASH:
+		case BPF_MAP_TYPE_DEVMAP:
+		case BPF_MAP_TYPE_CPUMAP:
+		case BPF_MAP_TYPE_RINGBUF:
+			if (bpf_map__max_entries(map) == 0)
+				bpf_map__set_max_entries(map, 4096);
+			break;
+		default:
+			break;
+		}
+	}
+}
+
+// Everything as it is, or with one program alone.
+static int load(const char *path, const char *alone)
+{
+	struct bpf_object *object = bpf_object__open_file(path, NULL);
+	if (!object)
+		return -errno;
+	struct bpf_program *program;
+	if (alone)
+		bpf_object__for_each_program(program, object)
+			bpf_program__set_autoload(program, strcmp(bpf_program__name(program), alone) == 0);
+	complete(object);
+	int result = bpf_object__load(object);
+	bpf_object__close(object);
+	return result;
+}
+
+static void report(const char *path)
+{
+	printf("{\"object\":\"%s\"", path);
+	struct bpf_object *object = bpf_object__open_file(path, NULL);
+	if (!object) {
+		printf(",\"opened\":false,\"errno\":%d}\n", errno);
+		return;
+	}
+	struct bpf_program *program;
+	struct bpf_map *map;
+	int programs = 0, maps = 0;
+	bpf_object__for_each_map(map, object)
+		maps++;
+	printf(",\"opened\":true,\"programs\":[");
+	bpf_object__for_each_program(program, object) {
+		const char *name = bpf_program__name(program);
+		printf("%s{\"name\":\"%s\",\"type\":%d,\"attach\":%d,\"autoload\":%s,\"errno\":%d}", programs++ ? "," : "", name,
+		       bpf_program__type(program), bpf_program__expected_attach_type(program),
+		       bpf_program__autoload(program) ? "true" : "false", -load(path, name));
+	}
+	bpf_object__close(object);
+	printf("],\"maps\":%d,\"errno\":%d}\n", maps, -load(path, NULL));
+}
+
+int main(int count, char **arguments)
+{
+	libbpf_set_print(silent);
+	for (int i = 1; i < count; i++) {
+		report(arguments[i]);
+		fflush(stdout);
+	}
+	return 0;
+}

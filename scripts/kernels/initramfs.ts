@@ -68,6 +68,8 @@ export interface Job {
   /** Shell script, run in the checkout's copy; its status is the guest's. */
   readonly script: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** Folders and files besides the tests and what they test: where they come from, by where they go. */
+  readonly besides?: Readonly<Record<string, string>>;
   /** Begins each line by which the guest's init, not a test, speaks. */
   readonly nonce: string;
 }
@@ -87,6 +89,9 @@ export function testInitramfs(path: string, job: Job): void {
   addTree(archive, join(ROOT, "node_modules"), "hello-ebpf/node_modules", LEFT_OUT);
   for (const file of ["package.json", "tsconfig.json", "bunfig.toml"])
     archive.file(`hello-ebpf/${file}`, readFileSync(join(ROOT, file)));
+  for (const [to, from] of Object.entries(job.besides ?? {}))
+    if (statSync(from).isDirectory()) addTree(archive, from, to);
+    else archive.file(to, readFileSync(from), statSync(from).mode & 0o777);
   const exports = Object.entries(job.environment).map(([name, value]) => `export ${name}='${value}'\n`);
   archive.file("environment", exports.join(""));
   archive.file("nonce", `${job.nonce}\n`);

@@ -1,0 +1,160 @@
+/**
+ * Loads what real projects ship by libbpf and by us, here or on guest kernels, and says where the two differ.
+ *
+ *   npm run corpus [-- here|GUEST ...]
+ *
+ * The objects come out of Debian's packages; nothing of them is kept in the repository. Exits with 1 where there is a
+ * difference without a reason in exceptions.ts.
+ */
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { release } from "node:os";
+import { join } from "node:path";
+import * as uapi from "elf-loader/uapi";
+import { buildBpf } from "../build-bpf.ts";
+import { boot } from "../kernels/boot.ts";
+import { CACHE, cached, kernelImage, run } from "../kernels/download.ts";
+import { testInitramfs } from "../kernels/initramfs.ts";
+import { MACHINES } from "../kernels/machines.ts";
+import { GUESTS, type Guest } from "../kernels/table.ts";
+import { hostKernel } from "../matrix.ts";
+import { ROOT } from "../suite.ts";
+import { reasonOf } from "./exceptions.ts";
+import { extractObjects } from "./extract.ts";
+import { libbpfLoad } from "./libbpf.ts";
+import { PACKAGES } from "./packages.ts";
+import { type Comparison, compare, parseVerdict } from "./verdicts.ts";
+
+const FOLDER = join(ROOT, "build/corpus");
+const OBJECTS = join(FOLDER, "objects");
+const TIMEOUT_MS = 40 * 60_000;
+
+/** Names of errno.h; ENOTSUPP and its like are the kernel's own. */
+const ERRNO = new Map(
+  Object.entries(uapi).flatMap(([name, value]) => (/^E[A-Z0-9]+$/.test(name) ? [[value, name]] : [])),
+);
+const errnoName = (errno: number) => String(ERRNO.get(errno) ?? errno);
+
+/** build/corpus/objects/ with a folder a package, and our own objects. Says which packages could not be had. */
+async function collect(): Promise<void> {
+  rmSync(OBJECTS, { recursive: true, force: true });
+  mkdirSync(OBJECTS, { recursive: true });
+  for (const source of PACKAGES) {
+    try {
+      const objects = cached({ ...source, id: `objects-${source.id}` }, (archive, to) => {
+        const tree = `${archive}.tree`;
+        run(["dpkg-deb", "-x", archive, tree], "/");
+        extractObjects(tree, to);
+      });
+      if (readdirSync(objects).length > 0) run(["cp", "-r", objects, join(OBJECTS, source.id)], "/");
+    } catch (error) {
+      console.log(`left out ${source.id}: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+  await buildBpf(true);
+  for (const own of ["bpf", "fixtures"]) run(["cp", "-r", join(ROOT, "build", own), join(OBJECTS, own)], "/");
+}
+
+const objectNames = (): string[] =>
+  readdirSync(OBJECTS, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".o"))
+    .sort();
+
+/** Both loaders over all objects, each line with its loader's letter in front. */
+function script(libbpf: string, bun: string, ours: string): string {
+  const each = 'find . -name "*.o" | sort | cut -c3- | xargs';
+  return `${each} ${libbpf} | sed "s/^/L /"; ${each} ${bun} ${ours} 2>&1 | sed "s/^/O /"`;
+}
+
+async function here(libbpf: string): Promise<readonly string[]> {
+  const command = script(libbpf, process.execPath, join(ROOT, "scripts/corpus/our-load.ts"));
+  const child = Bun.spawn(["sh", "-c", command], { cwd: OBJECTS, stdout: "pipe", stderr: "inherit" });
+  return (await new Response(child.stdout).text()).split("\n");
+}
+
+async function inGuest(guest: Guest, libbpf: string): Promise<readonly string[]> {
+  const nonce = `corpus-${crypto.randomUUID()}`;
+  const initramfs = join(FOLDER, `${guest.id}.cpio`);
+  testInitramfs(initramfs, {
+    script: `cd /corpus\n${script("/bin/libbpf-load", "bun", "/hello-ebpf/scripts/corpus/our-load.ts")}\n`,
+    environment: { HOME: "/root", PATH: "/bin", TMPDIR: "/tmp", NO_COLOR: "1" },
+    besides: {
+      corpus: OBJECTS,
+      "bin/libbpf-load": libbpf,
+      "hello-ebpf/scripts": join(ROOT, "scripts/corpus"),
+      "hello-ebpf/scripts/corpus": join(ROOT, "scripts/corpus"),
+    },
+    nonce,
+  });
+  try {
+    const { output, trouble } = await boot({
+      ...{ kernel: kernelImage(guest), initramfs, nonce, timeoutMs: TIMEOUT_MS, memoryMiB: 2048 },
+      machine: MACHINES[guest.architecture],
+      console: join(FOLDER, `${guest.id}.log`),
+      kernelArguments: "",
+    });
+    if (trouble) console.log(`${guest.id}: ${trouble}`);
+    return output;
+  } finally {
+    rmSync(initramfs, { force: true });
+  }
+}
+
+function verdicts(lines: readonly string[], letter: string) {
+  return lines.filter((line) => line.startsWith(`${letter} {`)).map((line) => parseVerdict(line.slice(2), errnoName));
+}
+
+function summarize(
+  kernel: string,
+  { objects, programs, bothObjects, bothPrograms, neither, differences }: Comparison,
+): string {
+  const explained = differences.filter((difference) => reasonOf(kernel, difference) !== undefined).length;
+  const cells = [
+    kernel,
+    objects,
+    bothObjects,
+    programs,
+    bothPrograms,
+    neither,
+    explained,
+    differences.length - explained,
+  ];
+  return `| ${cells.join(" | ")} |`;
+}
+
+const HEAD = [
+  "| kernel | objects | both load | programs | both load | both refuse | explained | unexplained |",
+  "| --- | --- | --- | --- | --- | --- | --- | --- |",
+];
+
+async function main(names: readonly string[]): Promise<void> {
+  const guests = GUESTS.filter(
+    ({ id, architecture }) => names.includes(id) || (names.length === 0 && architecture === "amd64"),
+  );
+  await collect();
+  const { path, version } = libbpfLoad();
+  console.log(`${objectNames().length} objects, libbpf ${version}`);
+  const rows: string[] = [];
+  let unexplained = 0;
+  const judge = (kernel: string, lines: readonly string[]) => {
+    writeFileSync(join(FOLDER, `${kernel}.txt`), lines.join("\n"));
+    const comparison = compare(verdicts(lines, "L"), verdicts(lines, "O"));
+    for (const difference of comparison.differences) {
+      const reason = reasonOf(kernel, difference);
+      if (reason === undefined) unexplained++;
+      const { object, program, libbpf, ours } = difference;
+      console.log(`${kernel} ${object} ${program}: libbpf ${libbpf}; ours ${ours}${reason ? ` (${reason})` : ""}`);
+    }
+    const row = summarize(kernel, comparison);
+    console.log(row);
+    rows.push(row);
+  };
+  if (names.length === 0 || names.includes("here")) judge(hostKernel(release()), await here(path));
+  for (const guest of guests) judge(guest.id, await inGuest(guest, path));
+  const table = [...HEAD, ...rows, ""].join("\n");
+  writeFileSync(join(FOLDER, "table.md"), table);
+  console.log(table);
+  process.exitCode = unexplained > 0 ? 1 : 0;
+}
+
+if (!existsSync(CACHE)) mkdirSync(CACHE, { recursive: true });
+await main(process.argv.slice(2));

@@ -2,6 +2,8 @@
 
 import {
   BpfRuntimeError,
+  type Btf,
+  type CoreResolutions,
   compileDecoder,
   type Decoder,
   kernelBtf,
@@ -9,9 +11,11 @@ import {
   linkProgram,
   ObjectError,
   type ObjectSpec,
+  relocate,
 } from "elf-loader";
 import { PerfBuffer, type PerfBufferOptions } from "./events/perf-buffer.ts";
 import { RingBuffer } from "./events/ring-buffer.ts";
+import { kernelTypes } from "./host/kernel-types.ts";
 import { hookOf } from "./link/index.ts";
 import { createMap, type LoadedBtf } from "./map/index.ts";
 import type { BpfMap } from "./map/map.ts";
@@ -20,6 +24,11 @@ import { BpfProgram } from "./program/program.ts";
 import { btfLoad } from "./sys/bpf.ts";
 import { Fd } from "./sys/fd.ts";
 import { withMemlockRaised } from "./sys/memlock.ts";
+
+export interface LoadOptions {
+  /** Types to relocate against instead of the running kernel's. */
+  readonly btf?: Btf | undefined;
+}
 
 /** An object's maps and programs, loaded. Closing it closes them; what is attached stays until its link is closed. */
 export class BpfObject implements Disposable {
@@ -33,9 +42,10 @@ export class BpfObject implements Disposable {
 
   /**
    * Creates every map, fills and freezes the data sections, and gives each program that autoloads to the verifier.
+   * CO-RE relocations are answered from the kernel's types first; an object without any does not need them.
    * Throws ObjectError, VerifierError, PermissionError or UnsupportedError; then nothing is left behind.
    */
-  static load(spec: ObjectSpec): BpfObject {
+  static load(spec: ObjectSpec, options: LoadOptions = {}): BpfObject {
     if (spec.byteOrder !== "little") {
       throw new ObjectError(
         `Cannot load object ${spec.name}: it is big-endian, this machine is little-endian`,
@@ -43,11 +53,12 @@ export class BpfObject implements Disposable {
         5,
       );
     }
+    const core = relocate(spec, kernelTypes(options.btf));
     const object = new BpfObject(spec);
     using btf = loadBtf(spec);
     try {
       object.#createMaps({ types: spec.btf, fd: btf?.number });
-      object.#loadPrograms(btf?.number);
+      object.#loadPrograms(btf?.number, core);
     } catch (error) {
       object.close();
       throw error;
@@ -62,10 +73,10 @@ export class BpfObject implements Disposable {
     }
   }
 
-  #loadPrograms(btfFd: number | undefined): void {
+  #loadPrograms(btfFd: number | undefined, core: CoreResolutions): void {
     for (const [name, program] of this.spec.programs) {
       if (!program.autoload) continue;
-      const linked = linkProgram(this.spec, name, (map) => this.map(map).fd.number);
+      const linked = linkProgram(this.spec, name, (map) => this.map(map).fd.number, { core });
       this.programs.set(name, BpfProgram.load(program, linked, { btfFd, hook: hookOf(program.hook) }));
     }
   }

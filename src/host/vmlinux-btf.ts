@@ -14,7 +14,7 @@ export function vmlinuxBtf(): Btf | undefined {
 
 function readVmlinuxBtf(): Btf | undefined {
   try {
-    return Btf.parse(readFileSync("/sys/kernel/btf/vmlinux"));
+    return Btf.parse(readFileSync("/sys/kernel/btf/vmlinux"), "vmlinux");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;

@@ -1,10 +1,18 @@
 // Why a program was not loaded, in one line: the verifier's last word, or what the errno says.
 
-import { type BpfError, type ProgramSpec, SECTION_ROWS, UnsupportedError, VerifierError } from "elf-loader";
+import {
+  type BpfError,
+  type LinkedProgram,
+  type ProgramSpec,
+  SECTION_ROWS,
+  UnsupportedError,
+  VerifierError,
+} from "elf-loader";
 import { BPF_PROG_TYPE_UNSPEC, EACCES, EINVAL, EPERM } from "elf-loader/uapi";
 import { closeHint } from "../host/close-names.ts";
 import { kernelRelease } from "../host/kernel.ts";
 import { errnoName, kernelError } from "../host/kernel-error.ts";
+import { nameUnresolved, sentence } from "./unresolved.ts";
 
 const SECTION_NAMES = SECTION_ROWS.map(({ name }) => name);
 
@@ -18,12 +26,23 @@ function sectionName(section: string): string {
 
 const CALL = "bpf(BPF_PROG_LOAD)";
 
-export function loadError(result: number, spec: ProgramSpec, log: string): BpfError {
+export function loadError(result: number, spec: ProgramSpec, linked: LinkedProgram, rawLog: string): BpfError {
+  const { log, reached } = nameUnresolved(rawLog, linked);
   const subject = `program ${spec.name}`;
   const errno = errnoName(result);
   if (spec.type === BPF_PROG_TYPE_UNSPEC) {
     const known = `${JSON.stringify(spec.section)} is of no known type${closeHint(sectionName(spec.section), SECTION_NAMES)}`;
     return new UnsupportedError(`Cannot load program ${spec.name}: section ${known}`, { subject });
+  }
+  if (reached) {
+    return new VerifierError(`Cannot load program ${spec.name}: it needs the ${sentence(reached)}`, {
+      call: CALL,
+      errno,
+      subject,
+      likely: "the program was written for a kernel that has it",
+      action: "guard it with bpf_core_field_exists() or the like, or run it on such a kernel",
+      log,
+    });
   }
   const verdict = lastWord(log);
   // EACCES with a log is the verifier's verdict, not a missing permission.

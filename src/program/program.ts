@@ -43,7 +43,7 @@ export class BpfProgram implements LoadedProgram, Disposable {
       const plain = progLoad(loadFields(spec, linked, { ...options, btfFd: undefined }));
       result = plain < 0 ? result : plain;
     }
-    if (result < 0) throw loadError(result, spec, verifierLog(fields));
+    if (result < 0) throw loadError(result, spec, linked, verifierLog(fields));
     return new BpfProgram(spec, new Fd(result), options.hook);
   }
 

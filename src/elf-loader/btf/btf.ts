@@ -1,11 +1,14 @@
 /**
  * A BTF blob, of an object or of a kernel: header, type section, string section. Format: Documentation/bpf/btf.rst.
- * Types are decoded when asked for; a kernel has 150,000 of them.
+ * Types are decoded when asked for; a kernel has 150,000 of them. A module's BTF is split: ids and string offsets go on
+ * where those of the kernel's end.
  */
-import { MAX_NAME, Reader, swapWords } from "../bytes/reader.ts";
+import { MAX_NAME, Reader } from "../bytes/reader.ts";
 import { bytesToString, stringToBytes } from "../bytes/text.ts";
 import { ObjectError } from "../errors.ts";
-import { BTF_MAGIC, BTF_VERSION, btf_header } from "../uapi/btf.ts";
+import { BTF_MAGIC } from "../uapi/btf.ts";
+import { readSections, type Sections, writeSections } from "./blob.ts";
+import { essentialName, NameFilter } from "./names.ts";
 import { RECORD_FORMATS, TYPE_WORDS } from "./records.ts";
 import type { BtfKind, BtfType } from "./types.ts";
 
@@ -15,55 +18,55 @@ export const MAX_DEPTH = 64;
 /** Largest type, bytes: what a value in a map may be, KMALLOC_MAX_SIZE and more; keeps sizes exact 32-bit numbers. */
 const MAX_SIZE = 2 ** 31 - 1;
 
-const HEADER = btf_header.fields;
-const field = (name: string): number => HEADER[name]?.[0] ?? 0;
-/** Bytes of the header that every kernel knows: what newer ones describe behind it is not needed to read types. */
-const HEADER_SIZE = field("layout_off");
-
-interface Sections {
-  /** Byte offset of the type section in the blob, for errors. */
-  readonly typesAt: number;
-  readonly words: Int32Array;
-  readonly strings: Uint8Array;
-}
-
 export class Btf {
   readonly byteOrder: "little" | "big";
-  /** Number of types, with void: valid ids are below it. */
+  /** Number of types, with void and those of the base: valid ids are below it. */
   readonly typeCount: number;
+  /** What this one continues, of a module's. */
+  readonly base: Btf | undefined;
+  /** What it is called in errors: `.BTF`, `vmlinux`, a module's name. */
+  readonly name: string;
   readonly #types: Sections;
-  /** Index of the first word of each type's record, by id. */
+  /** Ids up to this one are the base's. */
+  readonly #lastOfBase: number;
+  /** String offsets below this one are the base's. */
+  readonly #stringsFrom: number;
+  /** Index of the first word of each record of its own, by id less #lastOfBase. */
   readonly #starts: Uint32Array;
-  readonly #section: string;
 
-  private constructor(byteOrder: "little" | "big", types: Sections, section: string) {
+  private constructor(byteOrder: "little" | "big", types: Sections, name: string, base?: Btf) {
     this.byteOrder = byteOrder;
+    this.base = base;
+    this.name = name;
     this.#types = types;
-    this.#section = section;
+    this.#lastOfBase = base ? base.typeCount - 1 : 0;
+    this.#stringsFrom = base ? base.#stringsFrom + base.#types.strings.length : 0;
     this.#starts = this.#index();
-    this.typeCount = this.#starts.length;
+    this.typeCount = this.#lastOfBase + this.#starts.length;
   }
 
   /**
    * Checks the header and the shape of every record; what records refer to is checked when it is followed.
    * The bytes are copied only where they are not in this machine's (little-endian) order or not aligned: leave them alone.
    *
-   * @param section name for errors
+   * @param name what it is called in errors
+   * @param base the BTF that this one continues, as that of the kernel for a module's
    * @throws ObjectError
    */
-  static parse(bytes: Uint8Array, section = ".BTF"): Btf {
+  static parse(bytes: Uint8Array, name = ".BTF", base?: Btf): Btf {
     const littleEndian = !(bytes[0] === BTF_MAGIC >> 8 && bytes[1] === (BTF_MAGIC & 0xff));
-    const blob = new Reader(bytes, section, littleEndian);
-    return new Btf(littleEndian ? "little" : "big", readSections(blob), section);
+    const blob = new Reader(bytes, name, littleEndian);
+    return new Btf(littleEndian ? "little" : "big", readSections(blob, base !== undefined), name, base);
   }
 
   /** The type of an id. @throws ObjectError when there is none or its record refers to nothing */
   type(id: number): BtfType {
     if (id === 0) return { kind: "void" };
+    if (this.base && id <= this.#lastOfBase) return this.base.type(id);
     const at = this.#start(id);
-    const { words, strings } = this.#types;
+    const { words } = this.#types;
     const info = words[at + 1] as number;
-    const string = (offset: number) => this.#string(offset, strings, at);
+    const string = (offset: number) => this.#string(offset, at);
     return this.#format(at).read({
       words,
       at,
@@ -77,36 +80,59 @@ export class Btf {
 
   /** What kind a type is, without decoding it. */
   kind(id: number): BtfKind {
+    if (this.base && id <= this.#lastOfBase) return this.base.kind(id);
     return id === 0 ? "void" : this.#format(this.#start(id)).kind;
   }
 
   /** Name of a type, empty when it has none. */
   nameOf(id: number): string {
+    if (this.base && id <= this.#lastOfBase) return this.base.nameOf(id);
     if (id === 0) return "void";
     const at = this.#start(id);
-    return this.#string(this.#types.words[at] as number, this.#types.strings, at);
+    return this.#string(this.#types.words[at] as number, at);
   }
 
   /** A string of the string section by its offset, as .BTF.ext refers to it. */
   stringAt(offset: number): string {
-    return this.#string(offset, this.#types.strings, 0);
+    return this.#string(offset, 0);
   }
 
-  /** Id of the first type with this name and, if given, kind; 0 when there is none. One scan, nothing allocated a type. */
+  /**
+   * Id of the first type with this name and, if given, kind; 0 when there is none. The base's come first. One scan,
+   * nothing allocated a type.
+   */
   findByName(name: string, kind?: BtfKind): number {
+    const inBase = this.base?.findByName(name, kind) ?? 0;
+    if (inBase !== 0) return inBase;
     const wanted = stringToBytes(`${name}\0`);
-    const { words, strings } = this.#types;
-    for (let id = 1; id < this.#starts.length; id++) {
-      const at = this.#starts[id] as number;
-      if (!startsWith(strings, words[at] as number, wanted)) continue;
-      if (kind === undefined || this.#format(at).kind === kind) return id;
+    for (let i = 1; i < this.#starts.length; i++) {
+      const at = this.#starts[i] as number;
+      if (!this.#startsWith(this.#types.words[at] as number, wanted)) continue;
+      if (kind === undefined || this.#format(at).kind === kind) return this.#lastOfBase + i;
     }
     return 0;
   }
 
-  /** Ids of all types of a kind, in order. */
+  /**
+   * Ids of its own types (not the base's) whose name, without a flavor (`___old`), is one of these; by that name, in
+   * order. One scan for all of them.
+   */
+  findAll(names: Iterable<string>): Map<string, number[]> {
+    const found = new Map([...names].map((name) => [name, [] as number[]]));
+    const filter = new NameFilter(found.keys());
+    const { words } = this.#types;
+    for (let i = 1; i < this.#starts.length; i++) {
+      const offset = words[this.#starts[i] as number] as number;
+      if (offset === 0) continue;
+      const { strings, at } = this.#stringsOf(offset);
+      if (filter.mayHave(strings, at)) found.get(essentialName(this.stringAt(offset)))?.push(this.#lastOfBase + i);
+    }
+    return found;
+  }
+
+  /** Ids of all its own types of a kind, in order. */
   *idsOf(kind: BtfKind): Generator<number> {
-    for (let id = 1; id < this.typeCount; id++) if (this.kind(id) === kind) yield id;
+    for (let id = this.#lastOfBase + 1; id < this.typeCount; id++) if (this.kind(id) === kind) yield id;
   }
 
   /** The id behind typedefs, qualifiers and type tags. @throws ObjectError when the chain has no end */
@@ -114,9 +140,15 @@ export class Btf {
     let current = id;
     for (let depth = 0; depth < MAX_DEPTH; depth++) {
       if (!TRANSPARENT.has(this.kind(current))) return current;
-      current = this.#types.words[this.#start(current) + 2] as number;
+      current = this.#target(current);
     }
     throw this.error(`Cannot resolve type ${id}: more than ${MAX_DEPTH} references`, id);
+  }
+
+  /** The third word of a record. */
+  #target(id: number): number {
+    if (this.base && id <= this.#lastOfBase) return this.base.#target(id);
+    return this.#types.words[this.#start(id) + 2] as number;
   }
 
   /** The type behind typedefs, qualifiers and type tags. */
@@ -149,27 +181,12 @@ export class Btf {
 
   /** The blob for BPF_BTF_LOAD or a file, in its own byte order. */
   encode(): Uint8Array {
-    const { words, strings } = this.#types;
-    const typeBytes = words.byteLength;
-    const bytes = new Uint8Array(HEADER_SIZE + typeBytes + strings.length);
-    const view = new DataView(bytes.buffer);
-    const littleEndian = this.byteOrder === "little";
-    view.setUint16(field("magic"), BTF_MAGIC, littleEndian);
-    view.setUint8(field("version"), BTF_VERSION);
-    view.setUint32(field("hdr_len"), HEADER_SIZE, littleEndian);
-    view.setUint32(field("type_len"), typeBytes, littleEndian);
-    view.setUint32(field("str_off"), typeBytes, littleEndian);
-    view.setUint32(field("str_len"), strings.length, littleEndian);
-    const types = bytes.subarray(HEADER_SIZE, HEADER_SIZE + typeBytes);
-    types.set(new Uint8Array(words.buffer, words.byteOffset, typeBytes));
-    if (!littleEndian) swapWords(types);
-    bytes.set(strings, HEADER_SIZE + typeBytes);
-    return bytes;
+    return writeSections(this.#types, this.byteOrder === "little");
   }
 
   /** A copy that may be patched without changing this one. */
   copy(): Btf {
-    return new Btf(this.byteOrder, { ...this.#types, words: this.#types.words.slice() }, this.#section);
+    return new Btf(this.byteOrder, { ...this.#types, words: this.#types.words.slice() }, this.name, this.base);
   }
 
   /** Changes one 32-bit word of a record, counted from the start of its btf_type: for the fix-ups before load. */
@@ -185,11 +202,12 @@ export class Btf {
 
   /** An error about a type, at the offset of its record. */
   error(message: string, id: number): ObjectError {
-    return this.#failure(message, this.#starts[id] ?? 0);
+    if (this.base && id > 0 && id <= this.#lastOfBase) return this.base.error(message, id);
+    return this.#failure(message, this.#starts[id - this.#lastOfBase] ?? 0);
   }
 
   #start(id: number): number {
-    const at = id > 0 ? this.#starts[id] : undefined;
+    const at = id > this.#lastOfBase ? this.#starts[id - this.#lastOfBase] : undefined;
     if (at === undefined) throw this.error(`Cannot use type ${id}: the last one is ${this.typeCount - 1}`, 0);
     return at;
   }
@@ -199,47 +217,89 @@ export class Btf {
     return RECORD_FORMATS[kind] as (typeof RECORD_FORMATS)[number];
   }
 
-  #string(offset: number, strings: Uint8Array, at: number): string {
-    if (offset >= 0) {
-      const limit = Math.min(strings.length, offset + MAX_NAME + 1);
-      for (let end = offset; end < limit; end++) {
-        if (strings[end] === 0) return bytesToString(strings, offset, end);
+  /** The string section that an offset is in, and the place in it. */
+  #stringsOf(offset: number): { strings: Uint8Array; at: number } {
+    if (this.base && offset >= 0 && offset < this.#stringsFrom) return this.base.#stringsOf(offset);
+    return { strings: this.#types.strings, at: offset - this.#stringsFrom };
+  }
+
+  #startsWith(offset: number, wanted: Uint8Array): boolean {
+    const { strings, at } = this.#stringsOf(offset);
+    for (let i = 0; i < wanted.length; i++) if (strings[at + i] !== wanted[i]) return false;
+    return true;
+  }
+
+  #string(offset: number, record: number): string {
+    const { strings, at } = this.#stringsOf(offset);
+    if (at >= 0) {
+      const limit = Math.min(strings.length, at + MAX_NAME + 1);
+      for (let end = at; end < limit; end++) {
+        if (strings[end] === 0) return bytesToString(strings, at, end);
       }
     }
-    throw this.#failure(`Cannot read a name at string offset ${offset >>> 0}`, at);
+    throw this.#failure(`Cannot read a name at string offset ${offset >>> 0}`, record);
   }
 
   #failure(message: string, at: number): ObjectError {
-    return new ObjectError(message, this.#section, this.#types.typesAt + at * 4);
+    return new ObjectError(message, this.name, this.#types.typesAt + at * 4);
   }
 
-  /** Where each record begins; two passes, so that nothing is allocated before it is known to be there. */
+  /** Where each record begins. What is allocated for it is bounded by the records themselves. */
   #index(): Uint32Array {
-    const count = this.#walk(() => {});
-    const starts = new Uint32Array(count + 1);
-    this.#walk((id, at) => {
-      starts[id] = at;
-    });
-    return starts;
+    const { words } = this.#types;
+    const starts = new Uint32Array(Math.floor(words.length / TYPE_WORDS) + 2);
+    const count = indexRecords(words, starts);
+    const last = starts[count] as number;
+    const end = last + recordWords(words, last);
+    if (count > 0 && end !== words.length) throw this.#badRecord(count, last);
+    return starts.slice(0, count + 1);
   }
 
-  /** Visits every record and checks that it is whole. Returns how many there are. */
-  #walk(visit: (id: number, at: number) => void): number {
-    const { words } = this.#types;
-    let id = 0;
-    for (let at = 0; at < words.length; ) {
-      if (at + TYPE_WORDS > words.length) throw this.#failure(`Cannot parse type ${id + 1}: cut off`, at);
-      const info = words[at + 1] as number;
-      const format = RECORD_FORMATS[(info >>> 24) & 0x1f];
-      if (!format) throw this.#failure(`Cannot parse type ${id + 1}: unknown kind ${(info >>> 24) & 0x1f}`, at);
-      const next = at + TYPE_WORDS + format.fixed + (info & 0xffff) * format.each;
-      if (next > words.length)
-        throw this.#failure(`Cannot parse type ${id + 1}: its ${format.kind} record is cut off`, at);
-      visit(++id, at);
-      at = next;
-    }
-    return id;
+  #badRecord(index: number, at: number): ObjectError {
+    const what = `Cannot parse type ${this.#lastOfBase + index}`;
+    if (at + TYPE_WORDS > this.#types.words.length) return this.#failure(`${what}: cut off`, at);
+    const kind = ((this.#types.words[at + 1] as number) >>> 24) & 0x1f;
+    const format = RECORD_FORMATS[kind];
+    return this.#failure(`${what}: ${format ? `its ${format.kind} record is cut off` : `unknown kind ${kind}`}`, at);
   }
+}
+
+/** Words of a record by BTF_KIND_*, without its entries (0: no such kind), and words of each entry. */
+const FIXED_WORDS = new Uint32Array(32);
+const EACH_WORDS = new Uint32Array(32);
+for (const [kind, { fixed, each }] of Object.entries(RECORD_FORMATS)) {
+  FIXED_WORDS[Number(kind)] = TYPE_WORDS + fixed;
+  EACH_WORDS[Number(kind)] = each;
+}
+
+/**
+ * Fills in where each record begins and returns how many there are; the last one may be of no kind, or cut off.
+ * A loop of its own with nothing else in it: the first one over a kernel's BTF runs before the JIT has seen it.
+ */
+function indexRecords(words: Int32Array, starts: Uint32Array): number {
+  const fixed = FIXED_WORDS;
+  const each = EACH_WORDS;
+  const length = words.length;
+  let count = 0;
+  let at = 0;
+  while (at < length) {
+    starts[++count] = at;
+    const info = words[at + 1] as number;
+    const kind = (info >>> 24) & 31;
+    const size = fixed[kind] as number;
+    if (size === 0) break;
+    at += size + (info & 0xffff) * (each[kind] as number);
+  }
+  return count;
+}
+
+/** Words of the record there, 0 where it is of no kind or not even its head is there. */
+function recordWords(words: Int32Array, at: number): number {
+  if (at + TYPE_WORDS > words.length) return 0;
+  const info = words[at + 1] as number;
+  const kind = (info >>> 24) & 31;
+  const size = FIXED_WORDS[kind] as number;
+  return size === 0 ? 0 : size + (info & 0xffff) * (EACH_WORDS[kind] as number);
 }
 
 const TRANSPARENT: ReadonlySet<BtfKind> = new Set(["typedef", "const", "volatile", "restrict", "type_tag"]);
@@ -247,36 +307,4 @@ const TRANSPARENT: ReadonlySet<BtfKind> = new Set(["typedef", "const", "volatile
 /** A type as an error names it: `struct task_struct`, `void`. */
 export function describe(type: BtfType): string {
   return "name" in type && type.name !== "" ? `${type.kind} ${type.name}` : type.kind;
-}
-
-function startsWith(bytes: Uint8Array, offset: number, wanted: Uint8Array): boolean {
-  for (let i = 0; i < wanted.length; i++) if (bytes[offset + i] !== wanted[i]) return false;
-  return true;
-}
-
-function readSections(blob: Reader): Sections {
-  const u32 = (name: string) => blob.u32(field(name), name);
-  if (blob.u16(field("magic"), "magic") !== BTF_MAGIC) throw blob.error("Cannot parse BTF header: no BTF magic", 0);
-  const version = blob.u8(field("version"), "version");
-  if (version !== BTF_VERSION)
-    throw blob.error(`Cannot parse BTF header: unknown version ${version}`, field("version"));
-  const header = u32("hdr_len");
-  if (header < HEADER_SIZE) throw blob.error(`Cannot parse BTF header: ${header} bytes`, field("hdr_len"));
-  const typesAt = header + u32("type_off");
-  const types = blob.slice(typesAt, u32("type_len"), "type section");
-  if (types.length % 4 !== 0)
-    throw blob.error(`Cannot parse BTF header: ${types.length} bytes of types`, field("type_len"));
-  const strings = blob.slice(header + u32("str_off"), u32("str_len"), "string section");
-  if (strings[0] !== 0 || strings[strings.length - 1] !== 0) {
-    throw blob.error("Cannot parse BTF header: the string section does not begin and end with NUL", field("str_off"));
-  }
-  return { typesAt, words: nativeWords(types, blob.littleEndian), strings };
-}
-
-/** The type section as this machine's words: every machine Linux runs eBPF on under Bun is little-endian. */
-function nativeWords(bytes: Uint8Array, littleEndian: boolean): Int32Array {
-  if (littleEndian && bytes.byteOffset % 4 === 0)
-    return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-  const copy = bytes.slice();
-  return new Int32Array((littleEndian ? copy : swapWords(copy)).buffer);
 }

@@ -76,3 +76,16 @@ function toWords(blob: Reader, at: number, size: number, what: string): Int32Arr
   const copy = blob.slice(at, size, what).slice();
   return new Int32Array((blob.littleEndian ? copy : swapWords(copy)).buffer);
 }
+
+/** Index of the first record at or behind a byte offset; the records are in order. */
+export function firstRecord({ words, recordSize }: ExtRecords, offset: number): number {
+  const step = recordSize / 4;
+  let low = 0;
+  let high = words.length / step;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((words[middle * step] as number) < offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

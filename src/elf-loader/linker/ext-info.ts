@@ -3,10 +3,9 @@
  * where it was placed, in instructions instead of bytes. Source: adjust_prog_btf_ext_info in libbpf's libbpf.c.
  */
 import { INSN_SIZE } from "../asm/instructions.ts";
-import type { ExtRecords, ExtTable } from "../btf/ext.ts";
+import { type ExtRecords, type ExtTable, firstRecord } from "../btf/ext.ts";
 import { swapWords } from "../bytes/reader.ts";
 import { concat } from "../bytes/text.ts";
-import { ObjectError } from "../errors.ts";
 import type { BpfFunction } from "../spec/image.ts";
 import type { ObjectSpec } from "../spec/object-spec.ts";
 import type { ExtInfo } from "../spec/types.ts";
@@ -61,30 +60,4 @@ function cutRecords(records: ExtRecords, fn: BpfFunction, at: number, single: bo
   const words = records.words.slice(first * step, end * step);
   for (let i = 0; i < words.length; i += step) words[i] = (words[i] as number) / INSN_SIZE - fn.start + at;
   return new Uint8Array(words.buffer);
-}
-
-/** Index of the first record at or behind a byte offset; the records are in order. */
-function firstRecord({ words, recordSize }: ExtRecords, offset: number): number {
-  const step = recordSize / 4;
-  let low = 0;
-  let high = words.length / step;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((words[middle * step] as number) < offset) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-/** CO-RE relocations need a kernel's BTF: a function that has one cannot be linked without. */
-export function refuseCoreRelocations(spec: ObjectSpec, fn: BpfFunction): void {
-  const records = spec.image.btfExt?.coreRelocations.get(fn.section.name);
-  if (!records) return;
-  const step = records.recordSize / 4;
-  const [start, end] = [fn.start * INSN_SIZE, (fn.start + fn.count) * INSN_SIZE];
-  for (let i = 0; i < records.words.length; i += step) {
-    const offset = records.words[i] as number;
-    if (offset < start || offset >= end) continue;
-    throw new ObjectError(`Cannot link function ${fn.name}: CO-RE relocation not supported`, fn.section.name, offset);
-  }
 }

@@ -4,28 +4,41 @@
  * relocation kinds in the kernel's Documentation/bpf/llvm_reloc.rst.
  */
 import { INSN_SIZE, Instructions } from "../asm/instructions.ts";
+import { firstRecord } from "../btf/ext.ts";
 import { concat } from "../bytes/text.ts";
+import { patchInstruction } from "../core/patch.ts";
+import type { CoreResolution, CoreResolutions } from "../core/relocate.ts";
 import type { ElfRelocation } from "../elf/elf-file.ts";
 import { R_BPF_64_32, R_BPF_64_64 } from "../elf/relocation-types.ts";
 import { ObjectError } from "../errors.ts";
 import { type BpfFunction, functionAt, mapKey } from "../spec/image.ts";
 import type { ObjectSpec } from "../spec/object-spec.ts";
-import type { LinkedProgram } from "../spec/types.ts";
+import type { LinkedProgram, Unresolved } from "../spec/types.ts";
 import { BPF_PSEUDO_FUNC, BPF_PSEUDO_MAP_FD, BPF_PSEUDO_MAP_VALUE } from "../uapi/bpf.ts";
 import { SHN_UNDEF, STT_FUNC, STT_SECTION } from "../uapi/elf.ts";
-import { linkExtInfo, type PlacedFunction, refuseCoreRelocations } from "./ext-info.ts";
+import { linkExtInfo, type PlacedFunction } from "./ext-info.ts";
 
 /** Most functions in one program: BPF_MAX_SUBPROGS in include/linux/bpf_verifier.h. */
 const MAX_FUNCTIONS = 256;
 
+/** What only a running kernel knows; left out, a program that needs it cannot be linked. */
+export interface KernelAnswers {
+  /** What `relocate` gave. */
+  readonly core?: CoreResolutions | undefined;
+}
+
 /**
  * @param program name of one of `spec.programs`
  * @param mapFd descriptor of a map by its name in `spec.maps`; asked once for each reference
- * @throws ObjectError when there is no such program, a reference leads nowhere, or it needs what only a running kernel
- * knows (externs, CO-RE)
+ * @throws ObjectError when there is no such program, a reference leads nowhere, or it needs an answer that is not given
  */
-export function linkProgram(spec: ObjectSpec, program: string, mapFd: (map: string) => number): LinkedProgram {
-  return new Linker(spec, mapFd).link(findEntry(spec, program));
+export function linkProgram(
+  spec: ObjectSpec,
+  program: string,
+  mapFd: (map: string) => number,
+  answers: KernelAnswers = {},
+): LinkedProgram {
+  return new Linker(spec, mapFd, answers).link(findEntry(spec, program));
 }
 
 function findEntry(spec: ObjectSpec, program: string): BpfFunction {
@@ -44,14 +57,17 @@ interface Placed extends PlacedFunction {
 class Linker {
   readonly #spec: ObjectSpec;
   readonly #mapFd: (map: string) => number;
+  readonly #answers: KernelAnswers;
   readonly #placed: Placed[] = [];
   readonly #byFunction = new Map<BpfFunction, Placed>();
   readonly #usedMaps = new Set<string>();
+  readonly #unresolved = new Map<number, Unresolved>();
   #size = 0;
 
-  constructor(spec: ObjectSpec, mapFd: (map: string) => number) {
+  constructor(spec: ObjectSpec, mapFd: (map: string) => number, answers: KernelAnswers) {
     this.#spec = spec;
     this.#mapFd = mapFd;
+    this.#answers = answers;
   }
 
   link(entry: BpfFunction): LinkedProgram {
@@ -63,6 +79,7 @@ class Linker {
       license: this.#spec.license,
       ...linkExtInfo(this.#spec, this.#placed),
       usedMaps: [...this.#usedMaps],
+      unresolved: this.#unresolved,
     };
   }
 
@@ -72,15 +89,41 @@ class Linker {
     if (known) return known;
     if (this.#placed.length === MAX_FUNCTIONS)
       throw this.#error(fn, 0, `it reaches more than ${MAX_FUNCTIONS} functions`);
-    refuseCoreRelocations(this.#spec, fn);
     const start = fn.start * INSN_SIZE;
     const bytes = fn.section.data.slice(start, start + fn.count * INSN_SIZE);
     const placed = { fn, at: this.#size, code: new Instructions(bytes, this.#spec.image.elf.littleEndian) };
     this.#placed.push(placed);
     this.#byFunction.set(fn, placed);
     this.#size += fn.count;
+    this.#relocateTypes(placed);
     this.#relocate(placed);
     return placed;
+  }
+
+  /** CO-RE. What the kernel lacks fails only where the verifier gets there. */
+  #relocateTypes({ fn, at, code }: Placed): void {
+    const records = this.#spec.image.btfExt?.coreRelocations.get(fn.section.name);
+    if (!records) return;
+    const resolutions = this.#answers.core?.get(fn.section.name);
+    const step = records.recordSize / 4;
+    const end = (fn.start + fn.count) * INSN_SIZE;
+    for (let i = firstRecord(records, fn.start * INSN_SIZE) * step; i < records.words.length; i += step) {
+      const offset = records.words[i] as number;
+      if (offset >= end) return;
+      const resolution = resolutions?.get(offset / INSN_SIZE);
+      if (resolution) this.#relocateType(fn, at, code, offset / INSN_SIZE - fn.start, resolution);
+      else throw this.#error(fn, offset / INSN_SIZE - fn.start, "its CO-RE relocation needs the types of a kernel");
+    }
+  }
+
+  #relocateType(fn: BpfFunction, at: number, code: Instructions, i: number, resolution: CoreResolution): void {
+    const patched = patchInstruction(code, i, resolution);
+    if (typeof patched === "object") {
+      throw this.#error(fn, i, `CO-RE relocation of the ${resolution.what}: ${patched.why}`);
+    }
+    if (patched !== "poisoned") return;
+    const why = resolution.why || "the kernel's field has another size, and its value could be read wrongly";
+    this.#unresolved.set(at + i, { fn: fn.name, what: resolution.what, why, source: resolution.source });
   }
 
   #relocate({ fn, at, code }: Placed): void {

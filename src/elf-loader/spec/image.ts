@@ -23,6 +23,8 @@ export interface ObjectImage {
   readonly btfExt?: BtfExt | undefined;
   /** Functions of each executable section in order of their start, by section index. */
   readonly functions: ReadonlyMap<number, readonly BpfFunction[]>;
+  /** The same by section name; of sections of one name the first, which is what .BTF.ext means. */
+  readonly functionsOf: ReadonlyMap<string, readonly BpfFunction[]>;
   /** Names of the maps in .maps, by section index and byte offset: see `mapKey`. */
   readonly mapsAt: ReadonlyMap<string, string>;
   /** Names of the maps that hold data sections, by section index. */
@@ -79,13 +81,24 @@ function checkOrder(list: readonly BpfFunction[]): void {
 
 /** The function that begins at an instruction of a section. */
 export function functionAt(image: ObjectImage, section: number, start: number): BpfFunction | undefined {
-  const list = image.functions.get(section) ?? [];
+  const found = lastUpTo(image.functions.get(section) ?? [], start);
+  return found?.start === start ? found : undefined;
+}
+
+/** The function that an instruction of a section belongs to. */
+export function functionCovering(image: ObjectImage, section: string, insn: number): BpfFunction | undefined {
+  const found = lastUpTo(image.functionsOf.get(section) ?? [], insn);
+  return found && insn < found.start + found.count ? found : undefined;
+}
+
+/** The last function that begins at an instruction or before it. */
+function lastUpTo(list: readonly BpfFunction[], insn: number): BpfFunction | undefined {
   let low = 0;
   let high = list.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((list[middle] as BpfFunction).start < start) low = middle + 1;
+    if ((list[middle] as BpfFunction).start <= insn) low = middle + 1;
     else high = middle;
   }
-  return list[low]?.start === start ? list[low] : undefined;
+  return list[low - 1];
 }

@@ -36,10 +36,20 @@ export function parseObject(bytes: Uint8Array, name = ""): ObjectSpec {
       elf,
       btfExt: ext && btf && parseBtfExt(ext.data, btf),
       functions,
+      functionsOf: bySectionName(elf, functions),
       mapsAt: new Map(defined.map(({ spec, key }) => [key, spec.name])),
       dataMaps: new Map([...dataMaps].map(([index, map]) => [index, map.name])),
     },
   });
+}
+
+function bySectionName(elf: ElfFile, functions: ReadonlyMap<number, BpfFunction[]>): Map<string, BpfFunction[]> {
+  const named = new Map<string, BpfFunction[]>();
+  for (const [index, list] of functions) {
+    const name = elf.sections[index]?.name ?? "";
+    if (!named.has(name)) named.set(name, list);
+  }
+  return named;
 }
 
 const findSection = (elf: ElfFile, wanted: string): ElfSection | undefined =>

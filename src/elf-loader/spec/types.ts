@@ -39,6 +39,18 @@ export interface ExtInfo {
   readonly count: number;
 }
 
+/** An instruction that stands for something the kernel lacks: the verifier refuses it where it can be reached. */
+export interface Unresolved {
+  /** The function it is in. */
+  readonly fn: string;
+  /** What the object asked for: `offset of field struct task_struct.pid`. */
+  readonly what: string;
+  /** Why there is none: `the BTF of vmlinux has no match for it`. */
+  readonly why: string;
+  /** `file.c:12`, where the object says. */
+  readonly source: string | undefined;
+}
+
 /** A program ready for BPF_PROG_LOAD, its subprograms behind it. */
 export interface LinkedProgram {
   /** Instructions of 8 bytes, in the byte order of the object. */
@@ -49,4 +61,6 @@ export interface LinkedProgram {
   readonly lineInfo?: ExtInfo | undefined;
   /** Names of the maps it refers to, in the order of first use. */
   readonly usedMaps: string[];
+  /** By the index of the instruction. */
+  readonly unresolved: ReadonlyMap<number, Unresolved>;
 }

@@ -1,12 +1,17 @@
 // The list of hooks: one file a kind, one line here.
 
 import type { Hook } from "../program/hook.ts";
+import { iter } from "./iter.ts";
 import { kprobe, kretprobe } from "./kprobe.ts";
+import { perfEvent } from "./perf-event.ts";
 import { rawTracepoint } from "./raw-tracepoint.ts";
 import { tracepoint } from "./tracepoint.ts";
-import { fentry, fexit, tpBtf } from "./tracing.ts";
+import { fentry, fexit, fmodRet, freplace, fsession, lsm, tpBtf } from "./tracing.ts";
 
-const HOOKS: readonly Hook[] = [kprobe, kretprobe, fentry, fexit, tpBtf, tracepoint, rawTracepoint];
+const HOOKS: readonly Hook[] = [
+  ...[kprobe, kretprobe, tracepoint, rawTracepoint, perfEvent],
+  ...[fentry, fexit, fmodRet, fsession, freplace, tpBtf, lsm, iter],
+];
 
 /** The hook a program's section stands for; undefined where it is attached by other means. */
 export function hookOf(name: string): Hook | undefined {

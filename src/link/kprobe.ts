@@ -1,64 +1,100 @@
-// kprobe and kretprobe: the entry or return of a kernel function, by the kprobe PMU (kernel/trace/trace_event_perf.c,
-// perf_kprobe_init). No tracefs, no name left in kprobe_events.
+// kprobe and kretprobe: the entry or return of a kernel function, `function`, `function+offset` or `0xaddress`, by the
+// kprobe PMU (kernel/trace/trace_event_perf.c, perf_kprobe_init). No tracefs, no name left in kprobe_events. How many
+// returns are followed at once (maxactive) is the kernel's own choice then: only kprobe_events can be told.
+// Looks at the options target and cookie.
 
 import { readFileSync } from "node:fs";
 import { UnsupportedError } from "elf-loader";
-import { ENOENT } from "elf-loader/uapi";
-import { kernelError } from "../host/kernel-error.ts";
-import type { Hook, LoadedProgram } from "../program/hook.ts";
+import { EADDRNOTAVAIL, ENOENT } from "elf-loader/uapi";
+import { closeHint } from "../host/close-names.ts";
+import { addressesOf, kernelFunctionNames } from "../host/kernel-symbols.ts";
+import type { AttachOptions, Hook, LoadedProgram } from "../program/hook.ts";
 import { cString } from "../sys/libc.ts";
 import { perfEventOpen } from "../sys/perf-event.ts";
+import type { Fields } from "../sys/struct.ts";
+import type { BpfLink } from "./link.ts";
 import { attachToPerfEvent } from "./perf-event-link.ts";
+import { refuse, targetOf, unusable } from "./refuse.ts";
 
-const PMU = "/sys/bus/event_source/devices/kprobe";
-
-/** A number that the PMU's directory in sysfs says; undefined where there is no such PMU. */
-function pmuNumber(file: string, pattern: RegExp): number | undefined {
+/** A number that a probe PMU's directory in sysfs says; undefined where there is no such PMU. */
+function pmuNumber(pmu: string, file: string, pattern: RegExp): number | undefined {
   try {
-    return Number(pattern.exec(readFileSync(`${PMU}/${file}`, "utf8"))?.[1]);
+    return Number(pattern.exec(readFileSync(`/sys/bus/event_source/devices/${pmu}/${file}`, "utf8"))?.[1]);
   } catch {
     return undefined;
   }
 }
 
-function attach(program: LoadedProgram, hook: string, target: string, isReturn: boolean) {
-  const type = pmuNumber("type", /^(\d+)/);
-  if (type === undefined) {
-    const call = `open(${PMU}/type)`;
-    throw new UnsupportedError(`Cannot attach program ${program.name} to ${hook} ${target}: ${call} gave ENOENT`, {
-      call,
-      errno: "ENOENT",
-      subject: `program ${program.name}`,
-      likely: "the kernel was built without CONFIG_KPROBE_EVENTS, or has no kprobe PMU (4.17)",
-      action: "attach by another hook",
-    });
-  }
-  const [, symbol = target, offset = "0"] = /^(.*?)(?:\+(0x[0-9a-f]+|\d+))?$/i.exec(target) ?? [];
-  const name = cString(symbol);
-  const returnBit = isReturn ? 2 ** (pmuNumber("format/retprobe", /config:(\d+)/) ?? 0) : 0;
-  const event = perfEventOpen({ type, config: returnBit, kprobe_func: name, probe_offset: Number(offset) }, -1, 0);
-  if (event < 0) {
-    throw kernelError(event, {
-      doing: `attach program ${program.name} to ${hook} ${target}`,
-      call: "perf_event_open()",
-      subject: `program ${program.name}`,
-      needs: ["CAP_PERFMON"],
-      kind: "perf",
-      attaching: true,
-      ...(event === -ENOENT
-        ? { likely: `the kernel has no function ${symbol}`, action: "look for the name in /proc/kallsyms" }
-        : { likely: `the kernel does not let ${symbol} be probed`, action: "attach by another hook" }),
-    });
-  }
-  return attachToPerfEvent(program, event, hook, target);
+/** The PMU's number and the bit that makes it probe returns. Throws UnsupportedError where the kernel has none. */
+export function probePmu(pmu: "kprobe" | "uprobe", program: LoadedProgram, place: string) {
+  const type = pmuNumber(pmu, "type", /^(\d+)/);
+  if (type !== undefined) return { type, returns: 2 ** (pmuNumber(pmu, "format/retprobe", /config:(\d+)/) ?? 0) };
+  const call = `open(/sys/bus/event_source/devices/${pmu}/type)`;
+  throw new UnsupportedError(`Cannot attach program ${program.name} to ${place}: ${call} gave ENOENT`, {
+    call,
+    errno: "ENOENT",
+    subject: `program ${program.name}`,
+    likely: `the kernel was built without CONFIG_${pmu.toUpperCase()}_EVENTS, or has no ${pmu} PMU (4.17)`,
+    action: "attach by another hook",
+  });
 }
+
+/** Splits `name+offset`, the offset decimal or 0x…; 0 where there is none. */
+export function splitOffset(target: string): { symbol: string; offset: number } {
+  const [, symbol = target, offset = "0"] = /^(.+?)\+(0x[0-9a-f]+|\d+)$/i.exec(target) ?? [];
+  return { symbol, offset: Number(offset) };
+}
+
+/** What the PMU is told: a name and an offset, or an address alone. */
+function probeFields(symbol: string, offset: number): Fields {
+  if (/^0x[0-9a-f]+$/i.test(symbol)) return { kprobe_addr: BigInt(symbol) + BigInt(offset) };
+  return { kprobe_func: cString(symbol), probe_offset: offset };
+}
+
+/** What the kernel's answer means, by errno. */
+function explain(result: number, symbol: string): { likely: string; action: string } {
+  if (result === -ENOENT) {
+    const hint = closeHint(symbol, kernelFunctionNames());
+    return { likely: `the kernel has no function ${symbol}${hint}`, action: "look for the name in /proc/kallsyms" };
+  }
+  const addresses = result === -EADDRNOTAVAIL ? addressesOf(symbol) : [];
+  if (addresses.length > 1)
+    return {
+      likely: `${addresses.length} functions are called ${symbol}: ${addresses.join(", ")}`,
+      action: "attach to one of these addresses instead of the name",
+    };
+  return { likely: `the kernel does not let ${symbol} be probed`, action: "attach by another hook" };
+}
+
+/** `hook`: what it is called in messages. */
+export function attachKprobe(
+  program: LoadedProgram,
+  hook: string,
+  target: string,
+  isReturn: boolean,
+  options: AttachOptions,
+): BpfLink {
+  const { symbol, offset } = splitOffset(target);
+  const place = `${hook} ${target}`;
+  if (isReturn && offset > 0) throw unusable(program, place, "a return has no offset", `attach to ${symbol}`);
+  const { type, returns } = probePmu("kprobe", program, place);
+  const event = perfEventOpen({ type, config: isReturn ? returns : 0, ...probeFields(symbol, offset) }, -1, 0);
+  if (event >= 0) return attachToPerfEvent(program, event, hook, target, options);
+  throw refuse(event, program, place, "perf_event_open()", {
+    needs: ["CAP_PERFMON"],
+    kind: "perf",
+    ...explain(event, symbol),
+  });
+}
+
+const FUNCTION = "a kernel function";
 
 export const kprobe: Hook = {
   name: "kprobe",
-  attach: (program, target) => attach(program, "kprobe", target, false),
+  attach: (program, options) => attachKprobe(program, "kprobe", targetOf(program, options, FUNCTION), false, options),
 };
 
 export const kretprobe: Hook = {
   name: "kretprobe",
-  attach: (program, target) => attach(program, "kretprobe", target, true),
+  attach: (program, options) => attachKprobe(program, "kretprobe", targetOf(program, options, FUNCTION), true, options),
 };

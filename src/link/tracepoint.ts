@@ -1,12 +1,14 @@
 // tracepoint: an event of tracefs, `category/name`, through its perf event (kernel/trace/trace_event_perf.c).
+// Looks at the options target and cookie.
 
-import { AttachError } from "elf-loader";
 import { EACCES, ENOENT, EPERM, PERF_TYPE_TRACEPOINT } from "elf-loader/uapi";
+import { closeHint } from "../host/close-names.ts";
 import { kernelError } from "../host/kernel-error.ts";
 import { Tracefs, tracefsNeeds } from "../host/tracefs.ts";
 import type { Hook, LoadedProgram } from "../program/hook.ts";
 import { perfEventOpen } from "../sys/perf-event.ts";
 import { attachToPerfEvent } from "./perf-event-link.ts";
+import { refuse as refusal, targetOf, unusable } from "./refuse.ts";
 
 /** The number perf knows the event by; throws where tracefs or the event is not to be had. */
 function tracepointId(program: LoadedProgram, target: string): number {
@@ -26,27 +28,30 @@ function tracepointId(program: LoadedProgram, target: string): number {
   if (typeof tracefs === "number") throw refuse(tracefs, "fsopen(tracefs)", "the kernel was built without tracefs");
   using files = tracefs;
   const id = files.read(`events/${target}/id`);
-  if (typeof id === "number") throw refuse(id, `open(events/${target}/id)`, `the kernel has no tracepoint ${target}`);
-  return Number(id);
+  if (typeof id === "string") return Number(id);
+  const hint = id === -ENOENT ? closeHint(target, eventNames(files)) : "";
+  throw refuse(id, `open(events/${target}/id)`, `the kernel has no tracepoint ${target}${hint}`);
+}
+
+/** Every `category/name`. */
+function eventNames(files: Tracefs): string[] {
+  const events = files.readAll("available_events");
+  return typeof events === "string" ? events.trim().replaceAll(":", "/").split("\n") : [];
 }
 
 export const tracepoint: Hook = {
   name: "tracepoint",
-  attach(program, target) {
+  attach(program, options) {
+    const target = targetOf(program, options, "category/name of a tracepoint");
     if (!/^[\w-]+\/[\w-]+$/.test(target)) {
-      throw new AttachError(`Cannot attach program ${program.name} to tracepoint ${target}: expected category/name`);
+      throw unusable(program, `tracepoint ${target}`, "expected category/name");
     }
     const event = perfEventOpen({ type: PERF_TYPE_TRACEPOINT, config: tracepointId(program, target) }, -1, 0);
-    if (event < 0) {
-      throw kernelError(event, {
-        doing: `attach program ${program.name} to tracepoint ${target}`,
-        call: "perf_event_open()",
-        subject: `program ${program.name}`,
+    if (event < 0)
+      throw refusal(event, program, `tracepoint ${target}`, "perf_event_open()", {
         needs: ["CAP_PERFMON"],
         kind: "perf",
-        attaching: true,
       });
-    }
-    return attachToPerfEvent(program, event, "tracepoint", target);
+    return attachToPerfEvent(program, event, "tracepoint", target, options);
   },
 };

@@ -1,73 +1,52 @@
-// fentry and fexit: a kernel function's entry or return by trampoline (kernel/bpf/trampoline.c, 5.5; arm64 6.0);
-// tp_btf: a tracepoint with typed arguments. The target is a BTF id, given at load.
+// fentry, fexit, fmod_ret and fsession: a function's entry, return, what it returns, or both, by trampoline
+// (kernel/bpf/trampoline.c, 5.5; arm64 6.0); tp_btf: a tracepoint with typed arguments; lsm: a hook of the security
+// modules (kernel/bpf/bpf_lsm.c, 5.7); freplace: a function of another program. The target is a BTF id, given at load.
+// They look at the option cookie (6.0).
 
-import { AttachError, type ProgramSpec, UnsupportedError } from "elf-loader";
 import { EINVAL } from "elf-loader/uapi";
-import { kernelError } from "../host/kernel-error.ts";
-import { vmlinuxBtf } from "../host/vmlinux-btf.ts";
-import type { Hook, LoadedProgram } from "../program/hook.ts";
+import type { AttachOptions, Hook, LoadedProgram } from "../program/hook.ts";
 import { linkCreate, rawTracepointOpen } from "../sys/bpf.ts";
-import { Fd } from "../sys/fd.ts";
-import type { Fields } from "../sys/struct.ts";
-import { BpfLink } from "./link.ts";
-
-function targetFields(spec: ProgramSpec, name: string, kind: "func" | "typedef"): Fields {
-  const subject = `program ${spec.name}`;
-  const btf = vmlinuxBtf();
-  if (!btf) {
-    throw new UnsupportedError(`Cannot load program ${spec.name}: open(/sys/kernel/btf/vmlinux) gave ENOENT`, {
-      subject,
-      errno: "ENOENT",
-      likely: "the kernel was built without CONFIG_DEBUG_INFO_BTF",
-      action: "attach by another hook",
-    });
-  }
-  const id = btf.findByName(name, kind);
-  if (id === 0) {
-    throw new AttachError(`Cannot load program ${spec.name}: looking up ${name} in the kernel's BTF gave ENOENT`, {
-      subject,
-      errno: "ENOENT",
-      likely: "the function is not there or cannot be traced",
-      action: "attach by another hook",
-    });
-  }
-  return { attach_btf_id: id };
-}
+import { btfTarget, type Naming } from "./attach-btf.ts";
+import { asLink, type BpfLink } from "./link.ts";
+import { noCookie } from "./perf-event-link.ts";
+import { cookieOf, refuse } from "./refuse.ts";
 
 /** BPF_LINK_CREATE, and before 5.15, which answers EINVAL, BPF_RAW_TRACEPOINT_OPEN without a name. */
-function attachTracing(program: LoadedProgram, hook: string, target: string): BpfLink {
+function attachTracing(program: LoadedProgram, hook: string, options: AttachOptions, likely: string): BpfLink {
+  const target = program.spec.target ?? "";
+  const cookie = cookieOf(options);
+  const fields = { prog_fd: program.fd.number, attach_type: program.spec.expectedAttachType };
   let call = "bpf(BPF_LINK_CREATE)";
-  let fd = linkCreate({ prog_fd: program.fd.number, attach_type: program.spec.expectedAttachType });
+  let fd = linkCreate({ ...fields, "tracing.cookie": cookie });
+  if (fd === -EINVAL && cookie) throw noCookie(program, `${hook} ${target}`, "6.0");
   if (fd === -EINVAL) {
     call = "bpf(BPF_RAW_TRACEPOINT_OPEN)";
     fd = rawTracepointOpen({ prog_fd: program.fd.number });
   }
-  if (fd < 0) {
-    throw kernelError(fd, {
-      doing: `attach program ${program.name} to ${hook} ${target}`,
-      call,
-      subject: `program ${program.name}`,
-      needs: ["CAP_BPF", "CAP_PERFMON"],
-      attaching: true,
-      likely: "the kernel has no trampolines on this architecture, or the function is in use",
-      action: "attach by another hook",
-    });
-  }
-  return new BpfLink(hook, target, "link", [new Fd(fd)]);
+  if (fd >= 0) return asLink(fd, hook, target);
+  throw refuse(fd, program, `${hook} ${target}`, call, { likely, action: "attach by another hook" });
 }
 
-function functionHook(name: "fentry" | "fexit"): Hook {
+const NO_TRAMPOLINE = "the kernel has no trampolines on this architecture, or the function is in use";
+
+function tracingHook(name: string, naming: Naming, likely = NO_TRAMPOLINE): Hook {
   return {
     name,
-    loadFields: (spec) => targetFields(spec, spec.target ?? "", "func"),
-    attach: (program, target) => attachTracing(program, name, target),
+    loadTarget: (spec) => btfTarget(spec, naming),
+    attach: (program, options) => attachTracing(program, name, options, likely),
   };
 }
 
-export const fentry = functionHook("fentry");
-export const fexit = functionHook("fexit");
-export const tpBtf: Hook = {
-  name: "tp_btf",
-  loadFields: (spec) => targetFields(spec, `btf_trace_${spec.target}`, "typedef"),
-  attach: (program, target) => attachTracing(program, "tp_btf", target),
-};
+const ofFunction: Naming = { prefix: "", kind: "func" };
+const ofTracepoint: Naming = { prefix: "btf_trace_", kind: "typedef", symbol: "__traceiter_" };
+/** Naming of the hooks of security modules, for those of cgroups too. */
+export const ofLsm: Naming = { prefix: "bpf_lsm_", kind: "func" };
+
+export const fentry = tracingHook("fentry", ofFunction);
+export const fexit = tracingHook("fexit", ofFunction);
+export const fmodRet = tracingHook("fmod_ret", ofFunction);
+export const fsession = tracingHook("fsession", ofFunction);
+export const tpBtf = tracingHook("tp_btf", ofTracepoint);
+export const lsm = tracingHook("lsm", ofLsm, `${NO_TRAMPOLINE}, or it was built without CONFIG_BPF_LSM`);
+/** The program it is for is given as the spec's `targetProgram`, before load. */
+export const freplace = tracingHook("freplace", ofFunction, "the function was replaced already, or is of another type");

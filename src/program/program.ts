@@ -8,7 +8,7 @@ import { Fd } from "../sys/fd.ts";
 import { cString } from "../sys/libc.ts";
 import { withMemlockRaised } from "../sys/memlock.ts";
 import { type Fields, readField } from "../sys/struct.ts";
-import type { Attachment, Hook, LoadedProgram } from "./hook.ts";
+import type { Attachment, AttachOptions, Hook, LoadedProgram } from "./hook.ts";
 import { loadError } from "./load-error.ts";
 import { verifierLog } from "./verifier-log.ts";
 
@@ -36,24 +36,35 @@ export class BpfProgram implements LoadedProgram, Disposable {
 
   /** Gives the instructions to the verifier. Throws VerifierError with its log, PermissionError or UnsupportedError. */
   static load(spec: ProgramSpec, linked: LinkedProgram, options: LoadOptions = {}): BpfProgram {
-    const fields = loadFields(spec, linked, options);
+    const target = options.hook?.loadTarget?.(spec);
+    try {
+      return BpfProgram.#load(spec, linked, options, target?.fields);
+    } finally {
+      for (const fd of target?.owned ?? []) fd.close();
+    }
+  }
+
+  static #load(spec: ProgramSpec, linked: LinkedProgram, options: LoadOptions, target: Fields = {}): BpfProgram {
+    const fields = { ...loadFields(spec, linked, options), ...target };
     let result = withMemlockRaised(() => progLoad(fields));
     if (result < 0 && options.btfFd !== undefined) {
       // What describes the program may be refused where the program itself is not.
-      const plain = progLoad(loadFields(spec, linked, { ...options, btfFd: undefined }));
+      const plain = progLoad({ ...loadFields(spec, linked, { ...options, btfFd: undefined }), ...target });
       result = plain < 0 ? result : plain;
     }
     if (result < 0) throw loadError(result, spec, linked, verifierLog(fields));
     return new BpfProgram(spec, new Fd(result), options.hook);
   }
 
-  /** Attaches to what its section names, or to `target`. Throws AttachError, PermissionError, UnsupportedError. */
-  attach(target: string | undefined = this.spec.target): Attachment {
+  /**
+   * Attaches to what its section names, or to another target, or as the options say; what a target is, each hook says.
+   * Throws AttachError, PermissionError, UnsupportedError.
+   */
+  attach(how: string | AttachOptions = {}): Attachment {
+    const options = typeof how === "string" ? { target: how } : how;
     if (!this.#hook)
       throw new AttachError(`Cannot attach program ${this.name}: section ${this.spec.section} has no hook`);
-    if (!target)
-      throw new AttachError(`Cannot attach program ${this.name}: section ${this.spec.section} names no target`);
-    return this.#hook.attach(this, target);
+    return this.#hook.attach(this, { ...options, target: options.target ?? this.spec.target });
   }
 
   /** Runs in this task. `data`: what the program gets as packet; `repeat` times, for measuring. `duration`: ns a run. */
@@ -95,7 +106,6 @@ function loadFields(spec: ProgramSpec, linked: LinkedProgram, options: LoadOptio
     prog_name: cString(spec.name.replace(/[^A-Za-z0-9_.]/g, "_").slice(0, NAME_LENGTH)),
     expected_attach_type: spec.expectedAttachType,
     ...(options.btfFd === undefined ? {} : debugInfo(linked, options.btfFd)),
-    ...options.hook?.loadFields?.(spec),
   };
 }
 

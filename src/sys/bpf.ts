@@ -34,8 +34,8 @@ import { SYSCALL_NUMBERS } from "./syscall-numbers.ts";
 
 const NR_BPF = SYSCALL_NUMBERS.get("bpf") ?? -1;
 
-/** Any command with any attribute: what the functions below are made of. */
-function bpf(command: number, layout: Layout, fields: Fields): number {
+/** Any command with any attribute: what the functions below and those of links.ts are made of. */
+export function bpf(command: number, layout: Layout, fields: Fields): number {
   const { bytes, size } = encodeStruct(layout, fields);
   const result = syscall(NR_BPF, command, bytes, size);
   keepAlive(fields);

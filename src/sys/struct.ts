@@ -17,12 +17,20 @@ export function encodeStruct(layout: Layout, fields: Fields): { bytes: Uint8Arra
   for (const name in fields) {
     const value = fields[name];
     if (value === undefined || value === 0 || value === 0n) continue;
-    const field = layout.fields[name];
-    if (!field) throw new Error(`No field ${name} in struct ${layout.name}`);
-    writeField(view, field[0], field[1], value);
-    size = Math.max(size, field[0] + field[1]);
+    const [offset, width] = layout.fields[name] ?? writeBits(layout, view, name, value);
+    if (layout.fields[name]) writeField(view, offset, width, value);
+    size = Math.max(size, offset + width);
   }
   return { bytes, size };
+}
+
+/** Sets a bit-field of at most 8 bits within one byte, and answers where that byte is. */
+function writeBits(layout: Layout, view: DataView, name: string, value: Address | bigint): readonly [number, number] {
+  const [offset, width] = layout.bits?.[name] ?? [];
+  if (offset === undefined || width === undefined) throw new Error(`No field ${name} in struct ${layout.name}`);
+  const [byte, shift] = [offset >> 3, offset & 7];
+  view.setUint8(byte, view.getUint8(byte) | ((Number(value) & ((1 << width) - 1)) << shift));
+  return [byte, 1];
 }
 
 function writeField(view: DataView, offset: number, size: number, value: Address | bigint): void {

@@ -1,0 +1,73 @@
+// What a program is told at load of a target that is a type of BTF: attach_btf_id, and of which BTF where it is not the
+// kernel's own (kernel/bpf/syscall.c, bpf_prog_load; libbpf's find_kernel_btf_id).
+
+import { AttachError, type Btf, type BtfKind, type ProgramSpec, UnsupportedError } from "elf-loader";
+import { closeHint } from "../host/close-names.ts";
+import { kernelFunctionNames } from "../host/kernel-symbols.ts";
+import { programBtf } from "../host/program-btf.ts";
+import { vmlinuxBtf } from "../host/vmlinux-btf.ts";
+import type { LoadTarget } from "../program/hook.ts";
+
+/** How targets of a kind of hook are named. */
+export interface Naming {
+  /** Put before the target to have the type's name: `bpf_lsm_`. */
+  readonly prefix: string;
+  readonly kind: Extract<BtfKind, "func" | "typedef">;
+  /** What the kernel's function is called by which a target shows in its symbols; the prefix where nothing is said. */
+  readonly symbol?: string;
+}
+
+function noBtf(spec: ProgramSpec): UnsupportedError {
+  return new UnsupportedError(`Cannot load program ${spec.name}: open(/sys/kernel/btf/vmlinux) gave ENOENT`, {
+    subject: `program ${spec.name}`,
+    errno: "ENOENT",
+    likely: "the kernel was built without CONFIG_DEBUG_INFO_BTF",
+    action: "attach by another hook",
+  });
+}
+
+/** Targets there are, by the kernel's symbols: what the message of one that there is not can hint at. */
+function* targetNames({ prefix, symbol = prefix }: Naming): Generator<string> {
+  for (const name of kernelFunctionNames()) if (name.startsWith(symbol)) yield name.slice(symbol.length);
+}
+
+function notThere(spec: ProgramSpec, target: string, where: string, names: Iterable<string>): AttachError {
+  const message = `Cannot load program ${spec.name}: looking up ${target} in ${where} gave ENOENT`;
+  return new AttachError(message, {
+    subject: `program ${spec.name}`,
+    errno: "ENOENT",
+    likely: `it is not there or cannot be traced${closeHint(target, names)}`,
+    action: "attach by another hook",
+  });
+}
+
+/** The target's type by its name; throws AttachError where there is none, UnsupportedError where the kernel has no BTF. */
+export function btfTarget(spec: ProgramSpec, naming: Naming): LoadTarget {
+  const target = spec.target;
+  if (!target)
+    throw new AttachError(`Cannot load program ${spec.name}: section ${spec.section} names no target`, {
+      subject: `program ${spec.name}`,
+      action: "set its target before it is loaded",
+    });
+  if (spec.targetProgram !== undefined) return programTarget(spec, target, spec.targetProgram);
+  const btf = vmlinuxBtf();
+  if (!btf) throw noBtf(spec);
+  const id = btf.findByName(naming.prefix + target, naming.kind);
+  if (id === 0) throw notThere(spec, target, "the kernel's BTF", targetNames(naming));
+  return { fields: { attach_btf_id: id } };
+}
+
+/** A function of another loaded program. */
+function programTarget(spec: ProgramSpec, target: string, program: number): LoadTarget {
+  const btf = programBtf(program);
+  const id = typeof btf === "number" ? 0 : btf.findByName(target, "func");
+  if (id === 0) {
+    const names = typeof btf === "number" ? [] : functionNames(btf);
+    throw notThere(spec, target, "the BTF of the program it is for", names);
+  }
+  return { fields: { attach_btf_id: id, attach_prog_fd: program } };
+}
+
+function* functionNames(btf: Btf): Generator<string> {
+  for (let id = 1; id < btf.typeCount; id++) if (btf.kind(id) === "func") yield btf.nameOf(id);
+}

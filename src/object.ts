@@ -1,10 +1,12 @@
 // BpfObject: an object in the kernel. The conductor: it runs the stages in order and owns what they make.
 
+import { rmSync } from "node:fs";
 import {
   BpfRuntimeError,
   type Btf,
   type CoreResolutions,
   compileDecoder,
+  compileEncoder,
   type Decoder,
   kernelBtf,
   kernelMapName,
@@ -15,17 +17,22 @@ import {
 } from "elf-loader";
 import { PerfBuffer, type PerfBufferOptions } from "./events/perf-buffer.ts";
 import { RingBuffer } from "./events/ring-buffer.ts";
+import { UserRingBuffer } from "./events/user-ring-buffer.ts";
 import { kernelTypes } from "./host/kernel-types.ts";
 import { hookOf } from "./link/index.ts";
-import { createMap, type LoadedBtf } from "./map/index.ts";
-import type { BpfMap } from "./map/map.ts";
+import type { LoadedBtf } from "./map/create.ts";
+import { mapType } from "./map/index.ts";
+import { fillSlots, loadMap, type MapOptions } from "./map/load-maps.ts";
+import { BpfMap } from "./map/map.ts";
 import { BpfPerfEventArray } from "./map/perf-event-array.ts";
+import { BpfUserRingBufferMap } from "./map/user-ring-buffer.ts";
 import { BpfProgram } from "./program/program.ts";
 import { btfLoad } from "./sys/bpf.ts";
 import { Fd } from "./sys/fd.ts";
 import { withMemlockRaised } from "./sys/memlock.ts";
 
-export interface LoadOptions {
+/** What of loading is not the object's own to say. */
+export interface LoadOptions extends MapOptions {
   /** Types to relocate against instead of the running kernel's. */
   readonly btf?: Btf | undefined;
 }
@@ -36,14 +43,17 @@ export class BpfObject implements Disposable {
   readonly maps = new Map<string, BpfMap>();
   readonly programs = new Map<string, BpfProgram>();
 
+  /** Where maps were pinned by this load. */
+  readonly #pinned: string[] = [];
+
   private constructor(spec: ObjectSpec) {
     this.spec = spec;
   }
 
   /**
-   * Creates every map, fills and freezes the data sections, and gives each program that autoloads to the verifier.
-   * CO-RE relocations are answered from the kernel's types first; an object without any does not need them.
-   * Throws ObjectError, VerifierError, PermissionError or UnsupportedError; then nothing is left behind.
+   * Creates every map, or finds it where it is pinned or given, fills and freezes the data sections, and gives each
+   * program that autoloads to the verifier. CO-RE relocations are answered from the kernel's types first;
+   * an object without any does not need them. Throws ObjectError, VerifierError, PermissionError or UnsupportedError; then nothing is left behind.
    */
   static load(spec: ObjectSpec, options: LoadOptions = {}): BpfObject {
     if (spec.byteOrder !== "little") {
@@ -57,20 +67,29 @@ export class BpfObject implements Disposable {
     const object = new BpfObject(spec);
     using btf = loadBtf(spec);
     try {
-      object.#createMaps({ types: spec.btf, fd: btf?.number });
+      object.#loadMaps({ types: spec.btf, fd: btf?.number }, options);
       object.#loadPrograms(btf?.number, core);
+      object.#fillSlots(object.programs);
     } catch (error) {
+      for (const path of object.#pinned) rmSync(path, { force: true });
       object.close();
       throw error;
     }
     return object;
   }
 
-  #createMaps(btf: LoadedBtf): void {
-    for (const [name, map] of this.spec.maps) {
-      const created = createMap({ ...map, name: kernelMapName(this.spec, map) }, btf);
-      this.maps.set(name, created);
+  #loadMaps(btf: LoadedBtf, options: LoadOptions): void {
+    for (const [name, spec] of this.spec.maps) {
+      const { map, pinned } = loadMap(name, { ...spec, name: kernelMapName(this.spec, spec) }, btf, options);
+      this.maps.set(name, map);
+      if (pinned) this.#pinned.push(pinned);
     }
+    this.#fillSlots(this.maps);
+  }
+
+  #fillSlots(from: ReadonlyMap<string, BpfMap | BpfProgram>): void {
+    for (const [name, map] of this.maps)
+      fillSlots(map, this.spec.maps.get(name) ?? map.spec, (slot) => from.get(slot)?.fd.number);
   }
 
   #loadPrograms(btfFd: number | undefined, core: CoreResolutions): void {
@@ -81,9 +100,16 @@ export class BpfObject implements Disposable {
     }
   }
 
-  /** Throws where the object has no such map. */
-  map(name: string): BpfMap {
-    return this.#find(this.maps, "map", name);
+  /** The map, of the class of its type, `expected` where one is named. Throws where the object has no such map. */
+  map(name: string): BpfMap;
+  map<T extends BpfMap>(name: string, expected: abstract new (...args: never[]) => T): T;
+  map(name: string, expected: abstract new (...args: never[]) => BpfMap = BpfMap): BpfMap {
+    const map = this.#find(this.maps, "map", name);
+    if ((map as object) instanceof expected) return map;
+    const type = mapType(map.spec.type).name;
+    throw new BpfRuntimeError(`Cannot use map ${name} of object ${this.spec.name} so: it is of type ${type}`, {
+      subject: name,
+    });
   }
 
   /** Throws where the object has no such program, or it was not loaded. */
@@ -108,19 +134,31 @@ export class BpfObject implements Disposable {
 
   /** Reads a PERF_EVENT_ARRAY map; each record is a `struct` of the object's BTF. */
   perfBuffer<T = unknown>(name: string, struct: string, options?: PerfBufferOptions): PerfBuffer<T> {
-    const map = this.map(name);
-    if (!(map instanceof BpfPerfEventArray))
-      throw new BpfRuntimeError(`Cannot read map ${name} as a perf buffer: it is none`);
     const { decode, size } = this.#record<T>(struct);
-    return new PerfBuffer<T>(map, decode, size, options);
+    return new PerfBuffer<T>(this.map(name, BpfPerfEventArray), decode, size, options);
+  }
+
+  /** Writes a USER_RINGBUF map (6.1); each record is a `struct` of the object's BTF, or bytes where none is named. */
+  userRingBuffer<T = Uint8Array>(name: string, struct?: string): UserRingBuffer<T> {
+    const encode = struct === undefined ? (value: unknown) => value as Uint8Array : this.#encoder(struct);
+    return new UserRingBuffer<T>(this.map(name, BpfUserRingBufferMap), encode);
+  }
+
+  #encoder(struct: string): (value: unknown) => Uint8Array {
+    const { btf, id } = this.#struct(struct);
+    return compileEncoder(btf, id);
+  }
+
+  #struct(name: string): { btf: Btf; id: number } {
+    const btf = this.spec.btf;
+    const id = btf?.findByName(name, "struct") ?? 0;
+    if (btf && id !== 0) return { btf, id };
+    throw new ObjectError(`Cannot use records: the object's BTF has no struct ${name}`, ".BTF", 0);
   }
 
   #record<T>(struct: string | undefined): { decode: Decoder<T>; size: number } {
     if (struct === undefined) return { decode: () => undefined as T, size: 0 };
-    const btf = this.spec.btf;
-    const id = btf?.findByName(struct, "struct") ?? 0;
-    if (!btf || id === 0)
-      throw new ObjectError(`Cannot decode records: the object's BTF has no struct ${struct}`, ".BTF", 0);
+    const { btf, id } = this.#struct(struct);
     return { decode: compileDecoder<T>(btf, id), size: btf.sizeOf(id) };
   }
 

@@ -21,4 +21,4 @@ export { ObjectSpec } from "./spec/object-spec.ts";
 export { parseObject } from "./spec/parse-object.ts";
 export { ProgramSpec } from "./spec/program-spec.ts";
 export { findSectionRow, SECTION_ROWS, type SectionRow } from "./spec/sections.ts";
-export type { ExtInfo, LinkedProgram, MapSpec, Unresolved } from "./spec/types.ts";
+export type { ExtInfo, LinkedProgram, MapSlot, MapSpec, Unresolved } from "./spec/types.ts";

@@ -6,27 +6,16 @@
 
 import { BpfRuntimeError, type Decoder } from "elf-loader";
 import { BPF_RINGBUF_DISCARD_BIT, BPF_RINGBUF_HDR_SZ, PROT_READ, PROT_WRITE } from "elf-loader/uapi";
-import { kernelError } from "../host/kernel-error.ts";
 import type { BpfMap } from "../map/map.ts";
 import { loadU32, PAGE_SIZE } from "../sys/libc.ts";
-import { Mapping } from "../sys/mapping.ts";
+import type { Mapping } from "../sys/mapping.ts";
 import { loadFence, WEAK_ORDER } from "./fence.ts";
+import { mapPart } from "./map-part.ts";
 import { type RecordCallback, RecordReader } from "./record-reader.ts";
 
 const DISCARD = BPF_RINGBUF_DISCARD_BIT;
 const LENGTH = 0x3fff_ffff;
 const HEADER = BPF_RINGBUF_HDR_SZ;
-
-/** A shared mapping of the map, or its error. */
-function mapPart(map: BpfMap, length: number, prot: number, offset: number): Mapping {
-  const mapping = Mapping.create(map.fd.number, length, prot, offset);
-  if (typeof mapping !== "number") return mapping;
-  throw kernelError(mapping, {
-    doing: `map ring buffer ${map.name} into memory`,
-    call: "mmap()",
-    subject: `map ${map.name}`,
-  });
-}
 
 /** Reader of one ring buffer map. The map must stay open. One reader a map: the position is shared. */
 export class RingBuffer<T = unknown> extends RecordReader<T> {

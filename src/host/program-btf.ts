@@ -2,9 +2,8 @@
 
 import { Btf } from "elf-loader";
 import { bpf_btf_info, bpf_prog_info, ENOENT } from "elf-loader/uapi";
-import { objGetInfoByFd } from "../sys/bpf.ts";
+import { btfGetFdById, objGetInfoByFd } from "../sys/bpf.ts";
 import { Fd } from "../sys/fd.ts";
-import { btfGetFdById } from "../sys/links.ts";
 import { encodeStruct, readField } from "../sys/struct.ts";
 
 /** The BTF of a program by its descriptor, or -errno: -ENOENT where it came without. */

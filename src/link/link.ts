@@ -5,9 +5,9 @@ import { UnsupportedError } from "elf-loader";
 import * as uapi from "elf-loader/uapi";
 import { kernelError } from "../host/kernel-error.ts";
 import type { Attachment, LinkInfo, LoadedProgram } from "../program/hook.ts";
-import { objGetInfoByFd } from "../sys/bpf.ts";
+import { objGet, objGetInfoByFd, objPin } from "../sys/bpf.ts";
 import { Fd } from "../sys/fd.ts";
-import { linkDetach, linkUpdate, objGet, objPin } from "../sys/links.ts";
+import { linkDetach, linkUpdate } from "../sys/links.ts";
 import { readField } from "../sys/struct.ts";
 
 /** A descriptor, or whatever else takes something back. */

@@ -1,34 +1,25 @@
 // BPF_MAP_TYPE_ARRAY (kernel/bpf/arraymap.c): values by index, all there from the start. Global data (.data,
 // .rodata, .bss) are arrays of one value, the section.
 
-import { BpfRuntimeError } from "elf-loader";
-import { BPF_ANY, BPF_MAP_TYPE_ARRAY } from "elf-loader/uapi";
-import { BpfMap, scratch } from "./map.ts";
+import { BpfRuntimeError, Memory } from "elf-loader";
+import { BPF_ANY, BPF_MAP_TYPE_ARRAY, PROT_READ, PROT_WRITE } from "elf-loader/uapi";
+import { PAGE_SIZE } from "../sys/libc.ts";
+import { Mapping } from "../sys/mapping.ts";
+import { type Codec, indexCodec, indexKey } from "./codec.ts";
+import { BpfTable } from "./table.ts";
 import type { MapType } from "./type.ts";
 
-/** An array has fewer entries (array_map_alloc_check). */
-const NO_INDEX = 0xffff_ffff;
+export class BpfArray<V = unknown, W = V> extends BpfTable<number, V, W> {
+  protected override makeKeyCodec(): Codec {
+    return indexCodec as Codec;
+  }
 
-/** The bytes of an index as key; what is no index at all becomes the one that no array has. */
-export function indexKey(index: number): Uint8Array {
-  const valid = Number.isInteger(index) && index >= 0 && index < NO_INDEX;
-  return new Uint8Array(new Uint32Array([valid ? index : NO_INDEX]).buffer);
-}
-
-export class BpfArray extends BpfMap {
   get length(): number {
     return this.spec.maxEntries;
   }
 
-  /** The value, or undefined beyond the end. */
-  get(index: number): unknown {
-    const value = scratch(this.spec.valueSize);
-    return this.lookup(indexKey(index), value.u8) ? this.valueCodec.decode(value, 0) : undefined;
-  }
-
-  set(index: number, value: unknown): this {
-    this.update(indexKey(index), this.valueCodec.encode(value), BPF_ANY);
-    return this;
+  override get size(): number {
+    return this.length;
   }
 
   /** Writes a value as bytes, exactly its size: the content of a data section. */
@@ -41,4 +32,68 @@ export class BpfArray extends BpfMap {
   }
 }
 
-export const array: MapType = { type: BPF_MAP_TYPE_ARRAY, name: "ARRAY", since: "3.19", Map: BpfArray };
+/** A plain array, which may be looked at as memory. */
+export class BpfPlainArray<V = unknown> extends BpfArray<V> {
+  /**
+   * The values as memory shared with the programs, of a map with BPF_F_MMAPABLE (5.5): reading and writing without a
+   * call. With `writable` false it may be of a frozen map. Close it before the map.
+   */
+  mmap(writable = true): ArrayMemory<V> {
+    const stride = (this.spec.valueSize + 7) & ~7;
+    const length = Math.ceil((stride * this.length) / PAGE_SIZE) * PAGE_SIZE;
+    const mapping = Mapping.create(this.fd.number, length, writable ? PROT_READ | PROT_WRITE : PROT_READ);
+    if (typeof mapping === "number") throw this.error(mapping, "map into memory", "mmap()");
+    return new ArrayMemory<V>(mapping, this.length, stride, this.valueCodec as Codec<V>);
+  }
+}
+
+/** An array's values in memory. */
+export class ArrayMemory<V = unknown> implements Disposable {
+  readonly length: number;
+  /** Bytes from one value to the next. */
+  readonly stride: number;
+  readonly #mapping: Mapping;
+  readonly #codec: Codec<V>;
+
+  constructor(mapping: Mapping, length: number, stride: number, codec: Codec<V>) {
+    this.length = length;
+    this.stride = stride;
+    this.#mapping = mapping;
+    this.#codec = codec;
+  }
+
+  /** Typed views over all values: not to be touched after close(), nor written where the mapping is not writable. */
+  get memory(): Memory {
+    return this.#mapping.memory;
+  }
+
+  /** One value's bytes, not a copy. */
+  bytes(index: number): Uint8Array {
+    this.#check(index);
+    return this.memory.u8.subarray(index * this.stride, index * this.stride + this.#codec.size);
+  }
+
+  /** One value, decoded. */
+  get(index: number): V {
+    return this.#codec.decode(Memory.from(this.bytes(index)), 0);
+  }
+
+  set(index: number, value: V): void {
+    this.bytes(index).set(this.#codec.encode(value));
+  }
+
+  #check(index: number): void {
+    if (Number.isInteger(index) && index >= 0 && index < this.length) return;
+    throw new RangeError(`Cannot use index ${index}: the array has ${this.length} values`);
+  }
+
+  close(): void {
+    this.#mapping.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+export const array: MapType = { type: BPF_MAP_TYPE_ARRAY, name: "ARRAY", since: "3.19", Map: BpfPlainArray };

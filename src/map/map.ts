@@ -1,77 +1,172 @@
 // BpfMap: a map in the kernel, as descriptor, geometry and codecs. What its keys and values may do is the business
 // of the classes that extend it, one file a family.
 
-import { type BpfError, type Btf, compileDecoder, compileEncoder, type MapSpec, Memory } from "elf-loader";
-import { ENOENT } from "elf-loader/uapi";
+import { type BpfError, BpfRuntimeError, type Btf, type MapSpec } from "elf-loader";
+import { bpf_map_info, ENOENT, EPERM } from "elf-loader/uapi";
+import { fdInfo } from "../host/fd-info.ts";
 import { kernelError } from "../host/kernel-error.ts";
-import { mapDeleteElem, mapGetNextKey, mapLookupElem, mapUpdateElem } from "../sys/bpf.ts";
+import {
+  mapDeleteElem,
+  mapFreeze,
+  mapGetNextKey,
+  mapLookupElem,
+  mapUpdateElem,
+  objGetInfoByFd,
+  objPin,
+} from "../sys/bpf.ts";
 import type { Fd } from "../sys/fd.ts";
+import { readField } from "../sys/struct.ts";
+import { MAP_CAUSES } from "./causes.ts";
+import { type AnyCodec, type Codec, codecOf } from "./codec.ts";
+import { pinError } from "./pin-error.ts";
 
-/** Bytes to value and back; what a key or value of a map is in JavaScript. */
-export interface Codec {
-  readonly size: number;
-  decode(memory: Memory, offset: number): unknown;
-  encode(value: unknown): Uint8Array;
+/** What a map needs besides itself: the types of its keys and values, and how maps inside it are made and opened. */
+export interface MapContext {
+  readonly btf?: Btf | undefined;
+  readonly inner?: InnerMaps | undefined;
 }
 
-/** By the object's BTF, or as bytes where the map has none, or is a whole data section. */
-export function codecOf(btf: Btf | undefined, typeId: number, size: number): Codec {
-  if (!btf || typeId === 0 || btf.type(typeId).kind === "datasec") return bytesCodec(size);
-  return { size, decode: compileDecoder(btf, typeId), encode: compileEncoder(btf, typeId) };
+export interface InnerMaps {
+  create(spec: MapSpec, btf: Btf | undefined): BpfMap;
+  open(id: number, spec: MapSpec | undefined, btf: Btf | undefined): BpfMap | undefined;
 }
 
-function bytesCodec(size: number): Codec {
+/** What the kernel says of a map. */
+export interface MapInfo {
+  readonly id: number;
+  /** BPF_MAP_TYPE_*. */
+  readonly type: number;
+  /** 15 bytes at most. */
+  readonly name: string;
+  readonly keySize: number;
+  readonly valueSize: number;
+  readonly maxEntries: number;
+  /** BPF_F_* of creation. */
+  readonly flags: number;
+  /** Number of its BTF in the kernel, 0 without. */
+  readonly btfId: number;
+  readonly keyTypeId: number;
+  readonly valueTypeId: number;
+  /** Since 5.16; 0 before. */
+  readonly mapExtra: number;
+}
+
+/** Reads what the kernel knows of a map; a negative errno where it is none. */
+export function readMapInfo(fd: number): MapInfo | number {
+  const bytes = new Uint8Array(bpf_map_info.size);
+  const result = objGetInfoByFd(fd, bytes);
+  if (result < 0) return result;
+  const field = (name: string) => readField(bpf_map_info, bytes, name);
+  const [at = 0, length = 0] = bpf_map_info.fields.name ?? [];
+  const name = new TextDecoder("latin1").decode(bytes.subarray(at, at + length));
   return {
-    size,
-    decode: (memory, offset) => memory.u8.slice(offset, offset + size),
-    encode(value) {
-      if (value instanceof Uint8Array && value.byteLength === size) return value;
-      throw new TypeError(`Cannot encode ${String(value)}: expected a Uint8Array of ${size} bytes`);
-    },
+    id: field("id"),
+    type: field("type"),
+    name: name.slice(0, name.indexOf("\0")),
+    keySize: field("key_size"),
+    valueSize: field("value_size"),
+    maxEntries: field("max_entries"),
+    flags: field("map_flags"),
+    btfId: field("btf_id"),
+    keyTypeId: field("btf_key_type_id"),
+    valueTypeId: field("btf_value_type_id"),
+    mapExtra: field("map_extra"),
   };
 }
 
-/** Zeroed memory for one key or value, its views aligned for the decoders. */
-export function scratch(bytes: number): Memory {
-  return new Memory(new ArrayBuffer(Math.max(8, (bytes + 7) & ~7)));
-}
-
-/** A map of the kernel. Closing it gives back its descriptor; the map lives on while a program uses it. */
+/** A map of the kernel. Closing it gives back its descriptor; the map lives on while a program, map or pin uses it. */
 export class BpfMap implements Disposable {
   readonly name: string;
   readonly spec: MapSpec;
   readonly fd: Fd;
-  readonly #btf: Btf | undefined;
+  protected readonly context: MapContext;
   #keyCodec: Codec | undefined;
   #valueCodec: Codec | undefined;
 
-  constructor(spec: MapSpec, fd: Fd, btf?: Btf) {
+  constructor(spec: MapSpec, fd: Fd, context: MapContext = {}) {
     this.name = spec.name;
     this.spec = spec;
     this.fd = fd;
-    this.#btf = btf;
+    this.context = context;
+  }
+
+  /** What the kernel knows of it. */
+  info(): MapInfo {
+    const info = readMapInfo(this.fd.number);
+    if (typeof info === "number") throw this.error(info, "ask about", "bpf(BPF_OBJ_GET_INFO_BY_FD)");
+    return info;
+  }
+
+  /** The kernel's number of it, as `bpftool map` shows it. */
+  get id(): number {
+    return this.info().id;
+  }
+
+  /** From now on user space cannot write it; programs can (5.2). */
+  freeze(): void {
+    this.check(mapFreeze(this.fd.number), "freeze", "bpf(BPF_MAP_FREEZE)");
+  }
+
+  /** Whether it was frozen, by whomever; undefined where /proc does not tell. */
+  get frozen(): boolean | undefined {
+    const value = fdInfo(this.fd.number, "frozen");
+    return value === undefined ? undefined : value !== "0";
+  }
+
+  /** Gives it a name in a bpffs, which keeps it alive until the file is removed. */
+  pin(path: string): void {
+    const result = objPin(this.fd.number, path);
+    if (result < 0) throw pinError(result, `pin map ${this.name}`, "bpf(BPF_OBJ_PIN)", path);
+  }
+
+  /** From now on keys or values are what these codecs make of their bytes, whatever BTF says. */
+  withCodecs(codecs: { readonly key?: AnyCodec; readonly value?: AnyCodec }): this {
+    const { key, value } = codecs as { key?: Codec; value?: Codec };
+    for (const [what, codec, size] of [
+      ["keys", key, this.spec.keySize],
+      ["values", value, this.spec.valueSize],
+    ] as const) {
+      if (codec && codec.size !== size)
+        throw new TypeError(`Cannot use a codec of ${codec.size} bytes: ${what} of map ${this.name} have ${size}`);
+    }
+    if (key) this.#keyCodec = key;
+    if (value) this.#valueCodec = this.wrapValue(value);
+    return this;
   }
 
   /** Compiled with the first use: most maps of an object are never looked into. */
   protected get keyCodec(): Codec {
-    this.#keyCodec ??= codecOf(this.#btf, this.spec.keyTypeId, this.spec.keySize);
+    this.#keyCodec ??= this.makeKeyCodec();
     return this.#keyCodec;
   }
 
   protected get valueCodec(): Codec {
-    this.#valueCodec ??= codecOf(this.#btf, this.spec.valueTypeId, this.spec.valueSize);
+    this.#valueCodec ??= this.makeValueCodec();
     return this.#valueCodec;
   }
 
+  protected makeKeyCodec(): Codec {
+    return codecOf(this.context.btf, this.spec.keyTypeId, this.spec.keySize);
+  }
+
+  protected makeValueCodec(): Codec {
+    return this.wrapValue(codecOf(this.context.btf, this.spec.valueTypeId, this.spec.valueSize));
+  }
+
+  /** What the kernel copies at once, made of the codec of one value: per-CPU maps have several. */
+  protected wrapValue(codec: Codec): Codec {
+    return codec;
+  }
+
   /** Copies the value of a key given as bytes into `value`; false where there is none. */
-  protected lookup(key: Uint8Array, value: Uint8Array): boolean {
-    const result = mapLookupElem(this.fd.number, key, value);
+  protected lookup(key: Uint8Array | 0, value: Uint8Array, flags = 0): boolean {
+    const result = mapLookupElem(this.fd.number, key, value, flags);
     if (result === -ENOENT) return false;
     this.check(result, "read", "bpf(BPF_MAP_LOOKUP_ELEM)");
     return true;
   }
 
-  protected update(key: Uint8Array, value: Uint8Array, flags: number): void {
+  protected update(key: Uint8Array | 0, value: Uint8Array, flags: number): void {
     this.check(mapUpdateElem(this.fd.number, key, value, flags), "write", "bpf(BPF_MAP_UPDATE_ELEM)");
   }
 
@@ -90,12 +185,26 @@ export class BpfMap implements Disposable {
     return true;
   }
 
+  /** Why a slot could not be set to what the object's definition says. */
+  slotError(result: number, index: number, name: string): BpfError {
+    return this.error(result, `put ${name} at ${index} into`, "bpf(BPF_MAP_UPDATE_ELEM)");
+  }
+
   protected check(result: number, doing: string, call: string): void {
     if (result < 0) throw this.error(result, doing, call);
   }
 
   protected error(result: number, doing: string, call: string): BpfError {
-    return kernelError(result, { doing: `${doing} map ${this.name}`, call, subject: `map ${this.name}` });
+    const subject = `map ${this.name}`;
+    const cause = MAP_CAUSES[-result];
+    if (result === -EPERM && this.frozen) {
+      const details = { call, errno: "EPERM", subject, likely: "it is frozen: user space may only read it" };
+      return new BpfRuntimeError(`Cannot ${doing} map ${this.name}: ${call} gave EPERM`, {
+        ...details,
+        action: "write it before it is frozen",
+      });
+    }
+    return kernelError(result, { doing: `${doing} map ${this.name}`, call, subject, ...cause });
   }
 
   close(): void {

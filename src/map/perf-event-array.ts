@@ -3,7 +3,7 @@
 import type { MapSpec } from "elf-loader";
 import { BPF_ANY, BPF_MAP_TYPE_PERF_EVENT_ARRAY } from "elf-loader/uapi";
 import { possibleCpuCount } from "../host/cpus.ts";
-import { indexKey } from "./array.ts";
+import { indexKey } from "./codec.ts";
 import { BpfMap } from "./map.ts";
 import type { MapType } from "./type.ts";
 

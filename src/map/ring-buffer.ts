@@ -10,7 +10,7 @@ import type { MapType } from "./type.ts";
 export class BpfRingBufferMap extends BpfMap {}
 
 /** The kernel takes only a power of two of pages (ringbuf_map_alloc). */
-function roundUp(spec: MapSpec): MapSpec {
+export function roundUp(spec: MapSpec): MapSpec {
   return { ...spec, maxEntries: powerOfTwoPages(spec.maxEntries) * PAGE_SIZE };
 }
 
@@ -20,4 +20,5 @@ export const ringBuffer: MapType = {
   since: "5.8",
   Map: BpfRingBufferMap,
   adjust: roundUp,
+  least: { key_size: 0, value_size: 0, max_entries: PAGE_SIZE },
 };

@@ -1,8 +1,9 @@
 // What each map type answers for itself.
 
-import type { Btf, MapSpec } from "elf-loader";
+import type { MapSpec } from "elf-loader";
 import type { Fd } from "../sys/fd.ts";
-import type { BpfMap } from "./map.ts";
+import type { Fields } from "../sys/struct.ts";
+import type { BpfMap, MapContext } from "./map.ts";
 
 /** A row of the list in index.ts: one file a family says all that is special about its types. */
 export interface MapType {
@@ -16,8 +17,14 @@ export interface MapType {
   readonly Map: new (
     spec: MapSpec,
     fd: Fd,
-    btf?: Btf,
+    context?: MapContext,
   ) => BpfMap;
   /** What the object says, made what the kernel takes. */
   readonly adjust?: (spec: MapSpec) => MapSpec;
+  /** What the least map of the type has besides a key and a value of 4 bytes and one entry: for the probe. */
+  readonly least?: Fields;
+  /** Whether the least map must say by BTF what its keys and values are, or is made from a map that is to be in it. */
+  readonly needs?: "btf" | "inner map";
+  /** Flags that the kernel adds by itself: they make no map another one. */
+  readonly addedFlags?: number;
 }

@@ -5,31 +5,40 @@
 // that a kernel older than a field still takes the call.
 
 import {
+  BPF_BTF_GET_FD_BY_ID,
   BPF_BTF_LOAD,
   BPF_LINK_CREATE,
   BPF_MAP_CREATE,
   BPF_MAP_DELETE_ELEM,
   BPF_MAP_FREEZE,
+  BPF_MAP_GET_FD_BY_ID,
+  BPF_MAP_GET_NEXT_ID,
   BPF_MAP_GET_NEXT_KEY,
+  BPF_MAP_LOOKUP_AND_DELETE_ELEM,
   BPF_MAP_LOOKUP_ELEM,
   BPF_MAP_UPDATE_ELEM,
+  BPF_OBJ_GET,
   BPF_OBJ_GET_INFO_BY_FD,
+  BPF_OBJ_PIN,
   BPF_PROG_LOAD,
   BPF_PROG_TEST_RUN,
   BPF_RAW_TRACEPOINT_OPEN,
+  bpf_attr_batch,
   bpf_attr_btf_load,
+  bpf_attr_get_id,
   bpf_attr_info,
   bpf_attr_link_create,
   bpf_attr_map_create,
   bpf_attr_map_elem,
+  bpf_attr_obj,
   bpf_attr_prog_load,
   bpf_attr_raw_tracepoint,
   bpf_attr_test,
   EAGAIN,
   type Layout,
 } from "elf-loader/uapi";
-import { type Address, syscall } from "./libc.ts";
-import { encodeStruct, type Fields } from "./struct.ts";
+import { type Address, cString, syscall } from "./libc.ts";
+import { encodeStruct, type Fields, readField } from "./struct.ts";
 import { SYSCALL_NUMBERS } from "./syscall-numbers.ts";
 
 const NR_BPF = SYSCALL_NUMBERS.get("bpf") ?? -1;
@@ -66,11 +75,39 @@ export const mapDeleteElem = (fd: number, key: Address): number => element(BPF_M
 /** The key after `key` (0: the first) into `next`; 0, or -ENOENT at the end. */
 export const mapGetNextKey = (fd: number, key: Address, next: Address): number =>
   element(BPF_MAP_GET_NEXT_KEY, fd, key, next, 0);
+/** Copies the value and deletes the key; 0, -ENOENT, or -ENOTSUPP where the type cannot (queues 4.20, hash maps 5.14). */
+export const mapLookupAndDeleteElem = (fd: number, key: Address, value: Address, flags = 0): number =>
+  element(BPF_MAP_LOOKUP_AND_DELETE_ELEM, fd, key, value, flags);
 /** From now on user space cannot write the map (5.2). */
 export const mapFreeze = (fd: number): number => bpf(BPF_MAP_FREEZE, bpf_attr_map_elem, { map_fd: fd });
 
 function element(command: number, fd: number, key: Address, value: Address, flags: number): number {
   return bpf(command, bpf_attr_map_elem, { map_fd: fd, key, value, flags });
+}
+
+/** A BPF_MAP_*_BATCH command (5.6): its result and how many elements it came to, also where it failed. */
+export function mapBatch(command: number, fields: Fields): { result: number; count: number } {
+  const { bytes } = encodeStruct(bpf_attr_batch, fields);
+  const result = syscall(NR_BPF, command, bytes, bpf_attr_batch.size);
+  keepAlive(fields);
+  return { result, count: readField(bpf_attr_batch, bytes, "count") };
+}
+
+/** Gives an object of the kernel a name in a bpffs, which keeps it alive; 0, -EEXIST, or -EPERM where it is no bpffs. */
+export const objPin = (fd: number, path: string): number =>
+  bpf(BPF_OBJ_PIN, bpf_attr_obj, { pathname: cString(path), bpf_fd: fd });
+/** A new descriptor of what is pinned there. */
+export const objGet = (path: string, flags = 0): number =>
+  bpf(BPF_OBJ_GET, bpf_attr_obj, { pathname: cString(path), file_flags: flags });
+
+/** A new descriptor by the kernel's number (CAP_SYS_ADMIN); -ENOENT where it is gone. */
+export const mapGetFdById = (id: number): number => bpf(BPF_MAP_GET_FD_BY_ID, bpf_attr_get_id, { map_id: id });
+export const btfGetFdById = (id: number): number => bpf(BPF_BTF_GET_FD_BY_ID, bpf_attr_get_id, { btf_id: id });
+/** The number of the map that follows (after 0: of the first), or -ENOENT (CAP_SYS_ADMIN). */
+export function mapGetNextId(id: number): number {
+  const { bytes } = encodeStruct(bpf_attr_get_id, { start_id: id });
+  const result = syscall(NR_BPF, BPF_MAP_GET_NEXT_ID, bytes, bytes.byteLength);
+  return result < 0 ? result : readField(bpf_attr_get_id, bytes, "next_id");
 }
 
 const LOAD_ATTEMPTS = 5; // the verifier gives up with EAGAIN when a signal comes

@@ -1,6 +1,12 @@
 // Owned file descriptors. An Fd is closed by `using` or close(), never by the garbage collector.
 
-import { close } from "./libc.ts";
+import { F_DUPFD_CLOEXEC } from "elf-loader/uapi";
+import { close, syscall } from "./libc.ts";
+import { SYSCALL_NUMBERS } from "./syscall-numbers.ts";
+
+const NR_FCNTL = SYSCALL_NUMBERS.get("fcntl") ?? -1;
+/** Behind standard input, output and error, which others may have closed. */
+const LEAST_FD = 3;
 
 /** Closes its descriptor once; using it afterwards gives -1, which the kernel refuses with EBADF. */
 export class Fd implements Disposable {
@@ -12,6 +18,12 @@ export class Fd implements Disposable {
 
   get number(): number {
     return this.#number;
+  }
+
+  /** Another descriptor of the same, or -errno. */
+  duplicate(): Fd | number {
+    const number = syscall(NR_FCNTL, this.#number, F_DUPFD_CLOEXEC, LEAST_FD);
+    return number < 0 ? number : new Fd(number);
   }
 
   close(): void {

@@ -107,8 +107,8 @@ export function ioctl(fd: number, request: number, argument: Address = 0): numbe
 }
 
 /** The address of the new mapping, or -errno. The address is always below 2^47, so it is never mistaken for one. */
-export function mmap(length: number, prot: number, flags: number, fd: number, offset: number): number {
-  return result(libc.mmap(0, length, prot, flags, fd, offset));
+export function mmap(length: number, prot: number, flags: number, fd: number, offset: number, address = 0): number {
+  return result(libc.mmap(address, length, prot, flags, fd, offset));
 }
 export function munmap(address: number, length: number): number {
   return result(libc.munmap(address, length));

@@ -1,23 +1,17 @@
 // bpf(2) of links that are there and of programs attached without one (include/uapi/linux/bpf.h). Each answers >= 0 or -errno.
 
 import {
-  BPF_BTF_GET_FD_BY_ID,
   BPF_ITER_CREATE,
   BPF_LINK_DETACH,
   BPF_LINK_UPDATE,
-  BPF_OBJ_GET,
-  BPF_OBJ_PIN,
   BPF_PROG_ATTACH,
   BPF_PROG_DETACH,
-  bpf_attr_get_id,
   bpf_attr_iter_create,
   bpf_attr_link_detach,
   bpf_attr_link_update,
-  bpf_attr_obj,
   bpf_attr_prog_attach,
 } from "elf-loader/uapi";
 import { bpf } from "./bpf.ts";
-import { cString } from "./libc.ts";
 import type { Fields } from "./struct.ts";
 
 export const linkUpdate = (fields: Fields): number => bpf(BPF_LINK_UPDATE, bpf_attr_link_update, fields);
@@ -27,10 +21,3 @@ export const iterCreate = (link: number): number => bpf(BPF_ITER_CREATE, bpf_att
 
 export const progAttach = (fields: Fields): number => bpf(BPF_PROG_ATTACH, bpf_attr_prog_attach, fields);
 export const progDetach = (fields: Fields): number => bpf(BPF_PROG_DETACH, bpf_attr_prog_attach, fields);
-
-export const objPin = (fd: number, path: string): number =>
-  bpf(BPF_OBJ_PIN, bpf_attr_obj, { pathname: cString(path), bpf_fd: fd });
-export const objGet = (path: string): number => bpf(BPF_OBJ_GET, bpf_attr_obj, { pathname: cString(path) });
-
-/** The descriptor of BTF by its number (CAP_SYS_ADMIN). */
-export const btfGetFdById = (id: number): number => bpf(BPF_BTF_GET_FD_BY_ID, bpf_attr_get_id, { btf_id: id });

@@ -21,9 +21,9 @@ export class Mapping implements Disposable {
     this.memory = memoryAt(address, length);
   }
 
-  /** The mapping, or -errno. `length` in bytes, `offset` a multiple of the page size. */
-  static create(fd: number, length: number, prot: number, offset = 0): Mapping | number {
-    const address = mmap(length, prot, MAP_SHARED, fd, offset);
+  /** The mapping, or -errno. `length` in bytes, `offset` a multiple of the page size, `hint` where it had better be. */
+  static create(fd: number, length: number, prot: number, offset = 0, hint = 0): Mapping | number {
+    const address = mmap(length, prot, MAP_SHARED, fd, offset, hint);
     if (address < 0) return address;
     try {
       return new Mapping(address, length);

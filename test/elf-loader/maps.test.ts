@@ -61,6 +61,33 @@ for (const target of ["bpf", "bpfeb"] as const) {
   });
 }
 
+test("slots are set by the definition", () => {
+  const { maps, warnings } = parseObject(fixture("map_slots"));
+  const set = (name: string) =>
+    Object.fromEntries((maps.get(name)?.slots ?? []).map(({ index, name }) => [index, name]));
+  expect(set("by_index")).toEqual({ 1: "first", 3: "second" });
+  expect(set("by_key")).toEqual({ 0: "second", 2: "first" });
+  expect(set("jumps")).toEqual({ 0: "seven", 2: "eight" });
+  expect(set("first")).toEqual({});
+  expect(maps.get("jumps")).toMatchObject({ keySize: 4, valueSize: 4, maxEntries: 3 });
+  expect(warnings).toEqual([]);
+});
+
+for (const target of ["bpf", "bpfeb"] as const)
+  for (const debug of [true, false])
+    test(`maps from before BTF, ${target}${debug ? "" : " without BTF"}, with a warning`, () => {
+      const { maps, warnings, programs } = parseObject(fixture("map_legacy", { target, debug }));
+      expect(maps.get("old_counts")).toMatchObject({
+        ...{ type: BPF_MAP_TYPE_HASH, keySize: 4, valueSize: 8, maxEntries: 3, flags: BPF_F_NO_PREALLOC },
+        ...{ keyTypeId: 0, valueTypeId: 0, pinning: "none" },
+      });
+      expect(maps.get("old_slots")).toMatchObject({ type: BPF_MAP_TYPE_ARRAY, valueSize: 4, maxEntries: 5, flags: 0 });
+      expect(maps.size).toBe(2);
+      expect(warnings).toHaveLength(1);
+      expect(warnings[0]).toContain("maps");
+      expect([...programs.keys()]).toEqual(["use"]);
+    });
+
 test("data sections are maps of one entry", () => {
   const { maps } = parseObject(fixture("globals"));
   expect([...maps.keys()].sort()).toEqual([

@@ -5,7 +5,7 @@
  */
 import { type Btf, describe } from "../btf/btf.ts";
 import type { BtfComposite, BtfDatasec, BtfMember } from "../btf/types.ts";
-import type { ElfFile, ElfSection } from "../elf/elf-file.ts";
+import type { ElfFile, ElfRelocation, ElfSection } from "../elf/elf-file.ts";
 import { ObjectError } from "../errors.ts";
 import {
   BPF_F_NUMA_NODE,
@@ -15,7 +15,7 @@ import {
 } from "../uapi/bpf.ts";
 import { BTF_VAR_GLOBAL_ALLOCATED } from "../uapi/btf.ts";
 import { mapKey } from "./image.ts";
-import type { MapSpec } from "./types.ts";
+import type { MapSlot, MapSpec } from "./types.ts";
 
 const SECTION = ".maps";
 
@@ -27,21 +27,50 @@ export interface DefinedMap {
 
 /** @throws ObjectError when the section has no BTF or a definition says what no loader knows */
 export function readMapDefinitions(elf: ElfFile, btf: Btf | undefined): DefinedMap[] {
-  const legacy = elf.sections.find((section) => section.name === "maps" && section.size > 0);
-  if (legacy) throw new ObjectError("Cannot use section maps: maps are defined by BTF, in .maps", "maps", 0);
   const section = elf.sections.find(({ name, size }) => name === SECTION && size > 0);
   if (!section) return [];
   const id = btf?.findByName(SECTION, "datasec") ?? 0;
   if (!btf || id === 0) throw new ObjectError("Cannot read maps: the object has no BTF of section .maps", SECTION, 0);
-  const slots = elf.relocations.get(section.index)?.[0];
-  if (slots) {
-    const what = `slot of a map set to ${slots.symbol.name}`;
-    throw new ObjectError(`Cannot initialise ${what}: not supported`, SECTION, slots.offset);
-  }
-  return (btf.type(id) as BtfDatasec).vars.map((entry) => readDefinition(btf, section, entry));
+  const slots = new Slots(elf, section);
+  const defined = (btf.type(id) as BtfDatasec).vars.map((entry) => readDefinition(btf, section, entry, slots));
+  slots.checkAllRead();
+  return defined;
 }
 
-function readDefinition(btf: Btf, section: ElfSection, entry: BtfDatasec["vars"][number]): DefinedMap {
+/** The relocations of the section: each sets one slot of a map to another map or a program. */
+class Slots {
+  readonly #relocations: readonly ElfRelocation[];
+  readonly #read = new Set<ElfRelocation>();
+
+  constructor(elf: ElfFile, section: ElfSection) {
+    this.#relocations = elf.relocations.get(section.index) ?? [];
+  }
+
+  /** Those in [start, end) of the section, where a map's `values` are pointers. */
+  within(start: number, end: number): MapSlot[] {
+    const own = this.#relocations.filter(({ offset }) => offset >= start && offset < end);
+    return own.map((relocation) => {
+      const { offset, symbol } = relocation;
+      const index = (offset - start) / POINTER_SIZE;
+      if (!Number.isInteger(index) || symbol.name === "") throw misplaced(relocation);
+      this.#read.add(relocation);
+      return { index, name: symbol.name };
+    });
+  }
+
+  checkAllRead(): void {
+    const left = this.#relocations.find((relocation) => !this.#read.has(relocation));
+    if (left) throw misplaced(left);
+  }
+}
+
+/** Bytes of a pointer in an object. */
+const POINTER_SIZE = 8;
+
+const misplaced = ({ symbol, offset }: ElfRelocation) =>
+  new ObjectError(`Cannot set a slot to ${symbol.name || "nothing"}: it is in no map's values`, SECTION, offset);
+
+function readDefinition(btf: Btf, section: ElfSection, entry: BtfDatasec["vars"][number], slots: Slots): DefinedMap {
   const variable = btf.type(entry.type);
   const fail = (name: string, why: string) => new ObjectError(`Cannot use map ${name}: ${why}`, SECTION, entry.offset);
   if (variable.kind !== "var" || variable.name === "") throw fail("", `${describe(variable)} is no variable`);
@@ -50,6 +79,8 @@ function readDefinition(btf: Btf, section: ElfSection, entry: BtfDatasec["vars"]
   if (type.kind !== "struct") throw fail(variable.name, `${describe(type)} is no struct`);
   if (entry.size < type.size || entry.offset + type.size > section.size) throw fail(variable.name, "it is cut off");
   const spec = new Definition(btf, variable.name, entry.offset, false).read(type);
+  const values = type.members.find(({ name }) => name === "values");
+  if (values) spec.slots = slots.within(entry.offset + values.bitOffset / 8, entry.offset + entry.size);
   return { spec, key: mapKey(section.index, entry.offset) };
 }
 

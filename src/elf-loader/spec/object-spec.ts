@@ -12,6 +12,7 @@ interface Parts {
   readonly maps: Map<string, MapSpec>;
   readonly programs: Map<string, ProgramSpec>;
   readonly btf: Btf | undefined;
+  readonly warnings: readonly string[];
   readonly image: ObjectImage;
 }
 
@@ -32,6 +33,8 @@ export class ObjectSpec {
   readonly globals: Globals;
   /** BTF of the object, its section sizes and variable offsets filled in. */
   readonly btf: Btf | undefined;
+  /** What its author should change, one line each. */
+  readonly warnings: readonly string[];
   /** For the linker. */
   readonly image: ObjectImage;
 
@@ -43,6 +46,7 @@ export class ObjectSpec {
     this.maps = parts.maps;
     this.programs = parts.programs;
     this.btf = parts.btf;
+    this.warnings = parts.warnings;
     this.image = parts.image;
     this.globals = new Globals(parts.maps, parts.btf);
   }

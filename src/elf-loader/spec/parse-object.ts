@@ -6,6 +6,7 @@ import { type ElfFile, type ElfSection, parseElf } from "../elf/elf-file.ts";
 import { ObjectError } from "../errors.ts";
 import { readDataMaps } from "./data-maps.ts";
 import { type BpfFunction, collectFunctions } from "./image.ts";
+import { LEGACY_WARNING, readLegacyMaps } from "./legacy-maps.ts";
 import { readMapDefinitions } from "./map-definitions.ts";
 import { readObjectBtf } from "./object-btf.ts";
 import { ObjectSpec } from "./object-spec.ts";
@@ -24,7 +25,8 @@ export function parseObject(bytes: Uint8Array, name = ""): ObjectSpec {
   const ext = findSection(elf, ".BTF.ext");
   const functions = collectFunctions(elf);
   const dataMaps = readDataMaps(elf, btf);
-  const defined = readMapDefinitions(elf, btf);
+  const legacy = readLegacyMaps(elf);
+  const defined = [...readMapDefinitions(elf, btf), ...legacy];
   return new ObjectSpec({
     name: name.replace(/\..*$/s, ""),
     license: readLicense(elf),
@@ -32,6 +34,7 @@ export function parseObject(bytes: Uint8Array, name = ""): ObjectSpec {
     maps: byName([...defined.map(({ spec }) => spec), ...dataMaps.values()]),
     programs: toPrograms([...functions.values()].flat()),
     btf,
+    warnings: legacy.length > 0 ? [LEGACY_WARNING] : [],
     image: {
       elf,
       btfExt: ext && btf && parseBtfExt(ext.data, btf),

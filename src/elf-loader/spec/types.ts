@@ -27,8 +27,18 @@ export interface MapSpec {
   frozen: boolean;
   /** Template of the maps inside a map of maps. */
   innerMap?: MapSpec | undefined;
+  /** What slots are set to at load: a map of a map of maps, a program of a program array, by name. */
+  slots?: readonly MapSlot[] | undefined;
   /** The ELF section, of a data section map. */
   section?: string | undefined;
+}
+
+/** One initialised slot. */
+export interface MapSlot {
+  /** Index, or the key as a 32-bit number. */
+  readonly index: number;
+  /** Of a map or program of the object. */
+  readonly name: string;
 }
 
 /** Records of .BTF.ext cut to one program: as BPF_PROG_LOAD takes func_info and line_info. */

@@ -1,0 +1,31 @@
+// What an errno of a map's operations mostly means: kernel/bpf/syscall.c and the map types beside it.
+
+import { E2BIG, EBUSY, EEXIST, EINVAL, ENOENT, ENOTSUPP, EOPNOTSUPP } from "elf-loader/uapi";
+
+interface Cause {
+  readonly likely: string;
+  readonly action: string;
+  readonly unsupported?: boolean;
+}
+
+const NOT_OF_THIS_TYPE: Cause = {
+  likely: "maps of this type cannot do that from user space on this kernel",
+  action: "use what its type has",
+  unsupported: true,
+};
+
+export const MAP_CAUSES: { readonly [errno: number]: Cause } = {
+  [E2BIG]: {
+    likely: "the map is full, or the index lies beyond its end",
+    action: "delete entries or ask for a larger map (max_entries)",
+  },
+  [EEXIST]: { likely: "the key is there already (BPF_NOEXIST)", action: "write it with BPF_ANY" },
+  [ENOENT]: { likely: "the key is not there (BPF_EXIST)", action: "write it with BPF_ANY" },
+  [EINVAL]: {
+    likely: "maps of this type do not take such flags, keys or values, or cannot do that",
+    action: "use what its type has",
+  },
+  [EBUSY]: { likely: "the kernel is using that entry at this moment", action: "try again" },
+  [ENOTSUPP]: NOT_OF_THIS_TYPE,
+  [EOPNOTSUPP]: NOT_OF_THIS_TYPE,
+};

@@ -1,0 +1,15 @@
+// BPF_MAP_TYPE_CGROUP_ARRAY (kernel/bpf/arraymap.c): cgroups for bpf_current_task_under_cgroup() and its like, by the
+// descriptors of their folders. User space cannot read it.
+
+import { BPF_MAP_TYPE_CGROUP_ARRAY } from "elf-loader/uapi";
+import { BpfDescriptorArray } from "./descriptors.ts";
+import type { MapType } from "./type.ts";
+
+export class BpfCgroupArray extends BpfDescriptorArray {}
+
+export const cgroupArray: MapType = {
+  type: BPF_MAP_TYPE_CGROUP_ARRAY,
+  name: "CGROUP_ARRAY",
+  since: "4.8",
+  Map: BpfCgroupArray,
+};

@@ -1,0 +1,59 @@
+// What a key or a value of a map is in JavaScript: by the object's BTF, as bytes, or as the caller says.
+
+import { type Btf, compileDecoder, compileEncoder, Memory } from "elf-loader";
+
+/** Bytes to value and back. */
+export interface Codec<T = unknown> {
+  /** Bytes in the kernel. */
+  readonly size: number;
+  /** The value at a byte offset of a memory, a multiple of 4. */
+  decode(memory: Memory, offset: number): T;
+  /** Exactly `size` bytes. Throws TypeError or ObjectError where the value does not fit. */
+  encode(value: T): Uint8Array;
+}
+
+/** A codec of whatever type of value. */
+export interface AnyCodec {
+  readonly size: number;
+  decode(memory: Memory, offset: number): unknown;
+  encode(value: never): Uint8Array;
+}
+
+/** By BTF, or as bytes where there is none, or where the type is a whole data section. */
+export function codecOf(btf: Btf | undefined, typeId: number, size: number): Codec {
+  if (!btf || typeId === 0 || btf.type(typeId).kind === "datasec") return bytesCodec(size);
+  return { size, decode: compileDecoder(btf, typeId), encode: compileEncoder(btf, typeId) };
+}
+
+/** Bytes as they are. */
+export function bytesCodec(size: number): Codec<Uint8Array> {
+  return {
+    size,
+    decode: (memory, offset) => memory.u8.slice(offset, offset + size),
+    encode(value) {
+      if (value instanceof Uint8Array && value.byteLength === size) return value;
+      throw new TypeError(`Cannot encode ${String(value)}: expected a Uint8Array of ${size} bytes`);
+    },
+  };
+}
+
+/** An array has fewer entries (array_map_alloc_check). */
+const NO_INDEX = 0xffff_ffff;
+
+/** The bytes of an index as key; what is no index at all becomes the one that no array has. */
+export function indexKey(index: number): Uint8Array {
+  const valid = Number.isInteger(index) && index >= 0 && index < NO_INDEX;
+  return new Uint8Array(new Uint32Array([valid ? index : NO_INDEX]).buffer);
+}
+
+/** Keys of arrays. */
+export const indexCodec: Codec<number> = {
+  size: 4,
+  decode: (memory, offset) => memory.view.getUint32(offset, true),
+  encode: indexKey,
+};
+
+/** Zeroed memory for one key or value, its views aligned for the decoders. */
+export function scratch(bytes: number): Memory {
+  return new Memory(new ArrayBuffer(Math.max(8, (bytes + 7) & ~7)));
+}

@@ -1,0 +1,207 @@
+// Maps made by a definition, or found in the kernel by path or number.
+
+import { type BpfError, Btf, type MapSpec } from "elf-loader";
+import { bpf_btf_info, E2BIG, EINVAL, ENOENT, ENOMEM } from "elf-loader/uapi";
+import { kernelRelease } from "../host/kernel.ts";
+import { kernelError } from "../host/kernel-error.ts";
+import { btfGetFdById, mapCreate, mapFreeze, mapGetFdById, mapGetNextId, objGet, objGetInfoByFd } from "../sys/bpf.ts";
+import { Fd } from "../sys/fd.ts";
+import { cString } from "../sys/libc.ts";
+import { withMemlockRaised } from "../sys/memlock.ts";
+import { encodeStruct, readField } from "../sys/struct.ts";
+import { BpfArray } from "./array.ts";
+import { mapType } from "./index.ts";
+import { type BpfMap, type InnerMaps, type MapInfo, readMapInfo } from "./map.ts";
+import { pinError } from "./pin-error.ts";
+import { probeMapType } from "./probe.ts";
+import type { MapType } from "./type.ts";
+
+/** The object's BTF, in TypeScript and, where the kernel took it, in the kernel. */
+export interface LoadedBtf {
+  readonly types?: Btf | undefined;
+  readonly fd?: number | undefined;
+}
+
+/** What a map must be told at the least; the rest is 0, as in a definition that does not say it. */
+export type NewMap = Pick<MapSpec, "type"> & Partial<MapSpec>;
+
+/**
+ * Creates a map, with its content where it is a data section, frozen where it is read-only. Throws UnsupportedError where
+ * the kernel has no such type, PermissionError or BpfRuntimeError.
+ */
+export function createMap(wanted: NewMap, btf: LoadedBtf = {}): BpfMap {
+  const type = mapType(wanted.type);
+  const complete: MapSpec = { ...NOTHING, ...wanted };
+  const spec = type.adjust?.(complete) ?? complete;
+  using template = spec.innerMap && createMap(spec.innerMap, btf);
+  const number = create(spec, btf.fd, template?.fd.number);
+  if (number < 0) throw createError(number, spec, type);
+  const map = newMap(spec, number, btf.types);
+  try {
+    if (spec.contents && map instanceof BpfArray) fill(map, spec, spec.contents);
+  } catch (error) {
+    map.close();
+    throw error;
+  }
+  return map;
+}
+
+const NOTHING: Omit<MapSpec, "type"> = {
+  name: "",
+  keySize: 0,
+  valueSize: 0,
+  maxEntries: 0,
+  flags: 0,
+  mapExtra: 0n,
+  pinning: "none",
+  keyTypeId: 0,
+  valueTypeId: 0,
+  frozen: false,
+};
+
+/** A descriptor as a map of the class of its type; closed where that fails. */
+export function newMap(spec: MapSpec, number: number, btf: Btf | undefined): BpfMap {
+  const fd = new Fd(number);
+  try {
+    return new (mapType(spec.type).Map)(spec, fd, { btf, inner: INNER });
+  } catch (error) {
+    fd.close();
+    throw error;
+  }
+}
+
+const INNER: InnerMaps = {
+  create: (spec, btf) => createMap(spec, { types: btf }),
+  open(id, spec, btf) {
+    const fd = mapGetFdById(id);
+    if (fd === -ENOENT) return undefined;
+    if (fd < 0) throw openError(fd, id);
+    return spec ? newMap(spec, fd, btf) : adoptMap(fd);
+  },
+};
+
+function create(spec: MapSpec, btfFd: number | undefined, innerFd: number | undefined): number {
+  const fields = {
+    map_type: spec.type,
+    key_size: spec.keySize,
+    value_size: spec.valueSize,
+    max_entries: spec.maxEntries,
+    map_flags: spec.flags,
+    inner_map_fd: innerFd,
+    numa_node: spec.numaNode,
+    map_extra: spec.mapExtra,
+    map_name: cString(spec.name.replace(/[^A-Za-z0-9_.]/g, "_").slice(0, 15)),
+  };
+  const typed = { ...fields, btf_fd: btfFd, btf_key_type_id: spec.keyTypeId, btf_value_type_id: spec.valueTypeId };
+  if (btfFd === undefined || spec.valueTypeId === 0) return withMemlockRaised(() => mapCreate(fields));
+  const result = withMemlockRaised(() => mapCreate(typed));
+  // Several map types take no BTF, and old kernels take less: the map matters more than its description.
+  return result < 0 ? withMemlockRaised(() => mapCreate(fields)) : result;
+}
+
+/** Before any program is loaded: the verifier reads frozen maps as constants. */
+function fill(map: BpfArray, spec: MapSpec, contents: Uint8Array): void {
+  map.setBytes(0, contents);
+  if (spec.frozen) mapFreeze(map.fd.number); // refused before 5.2: then it stays writable
+}
+
+function createError(result: number, spec: MapSpec, type: MapType): BpfError {
+  const geometry = `${type.name}, key ${spec.keySize}, value ${spec.valueSize}, ${spec.maxEntries} entries`;
+  const context = {
+    doing: `create map ${spec.name} (${geometry})`,
+    call: "bpf(BPF_MAP_CREATE)",
+    subject: `map ${spec.name}`,
+  };
+  const errno = -result;
+  if (errno === EINVAL && probeMapType(type) < 0) {
+    return kernelError(result, {
+      ...context,
+      unsupported: true,
+      likely: `${type.name} came with kernel ${type.since}, this is ${kernelRelease()}`,
+      action: "use another mode or a newer kernel",
+    });
+  }
+  if (errno === EINVAL) {
+    const likely = "the kernel takes no such sizes, flags or number of entries for this type";
+    return kernelError(result, { ...context, likely, action: "look at the map's definition" });
+  }
+  if (errno === ENOMEM || errno === E2BIG) {
+    return kernelError(result, {
+      ...context,
+      likely: "the map is larger than the memory it may have",
+      action: "ask for a smaller one",
+    });
+  }
+  return kernelError(result, context);
+}
+
+/**
+ * Opens what is pinned at a path, as a map of the class of its type, its keys and values typed by its own BTF where the
+ * kernel has it and tells it (CAP_SYS_ADMIN). `flags`: BPF_F_RDONLY or BPF_F_WRONLY. Throws where it is no map.
+ */
+export function openMap(path: string, flags = 0): BpfMap {
+  const fd = objGet(path, flags);
+  if (fd < 0) throw pinError(fd, "open a map", "bpf(BPF_OBJ_GET)", path);
+  return adoptMap(fd, path);
+}
+
+/** Opens a map by the kernel's number (CAP_SYS_ADMIN); undefined where there is none. The caller closes it. */
+export function openMapById(id: number): BpfMap | undefined {
+  return INNER.open(id, undefined, undefined);
+}
+
+/** The numbers of all maps of the kernel, in order (CAP_SYS_ADMIN). */
+export function* mapIds(): Generator<number> {
+  for (let id = 0; ; ) {
+    const next = mapGetNextId(id);
+    if (next === -ENOENT) return;
+    if (next < 0) {
+      const call = "bpf(BPF_MAP_GET_NEXT_ID)";
+      throw kernelError(next, { doing: "list maps", call, subject: "maps", needs: ["CAP_SYS_ADMIN"] });
+    }
+    id = next;
+    yield id;
+  }
+}
+
+/** A descriptor of a map made elsewhere, owned from now on. */
+function adoptMap(fd: number, subject = `descriptor ${fd}`): BpfMap {
+  const info = readMapInfo(fd);
+  if (typeof info === "number" || info.type === 0) {
+    new Fd(fd).close();
+    const result = typeof info === "number" ? info : -EINVAL;
+    const call = "bpf(BPF_OBJ_GET_INFO_BY_FD)";
+    throw kernelError(result, {
+      doing: `open ${subject}`,
+      call,
+      subject,
+      likely: "it is no map",
+      action: "name a map",
+    });
+  }
+  return newMap(specOf(info), fd, info.btfId === 0 ? undefined : kernelBtfOf(info.btfId));
+}
+
+/** The definition that would make the same map. */
+export function specOf(info: MapInfo): MapSpec {
+  const { name, type, keySize, valueSize, maxEntries, flags, keyTypeId, valueTypeId, mapExtra } = info;
+  const geometry = { name, type, keySize, valueSize, maxEntries, flags, keyTypeId, valueTypeId };
+  return { ...NOTHING, ...geometry, mapExtra: BigInt(mapExtra) };
+}
+
+/** BTF that the kernel has, by its number; undefined where it is not told. */
+function kernelBtfOf(id: number): Btf | undefined {
+  const number = btfGetFdById(id);
+  if (number < 0) return undefined;
+  using fd = new Fd(number);
+  const { bytes: info } = encodeStruct(bpf_btf_info, {});
+  if (objGetInfoByFd(fd.number, info) < 0) return undefined;
+  const bytes = new Uint8Array(readField(bpf_btf_info, info, "btf_size"));
+  const request = encodeStruct(bpf_btf_info, { btf: bytes, btf_size: bytes.length });
+  return objGetInfoByFd(fd.number, request.bytes) < 0 ? undefined : Btf.parse(bytes);
+}
+
+function openError(result: number, id: number): BpfError {
+  const context = { doing: `open map ${id}`, call: "bpf(BPF_MAP_GET_FD_BY_ID)", subject: `map ${id}` };
+  return kernelError(result, { ...context, needs: ["CAP_SYS_ADMIN"] });
+}

@@ -1,0 +1,88 @@
+// BPF_MAP_TYPE_PERCPU_HASH, LRU_PERCPU_HASH and PERCPU_ARRAY (kernel/bpf/hashtab.c, arraymap.c): for each key one value a
+// possible CPU. The kernel copies them side by side, each rounded up to 8 bytes.
+
+import { BPF_MAP_TYPE_LRU_PERCPU_HASH, BPF_MAP_TYPE_PERCPU_ARRAY, BPF_MAP_TYPE_PERCPU_HASH } from "elf-loader/uapi";
+import { possibleCpuCount } from "../host/cpus.ts";
+import { BpfArray } from "./array.ts";
+import { type Codec, scratch } from "./codec.ts";
+import { BpfHashMap } from "./hash.ts";
+import type { MapType } from "./type.ts";
+
+/** One value a possible CPU, by CPU number. */
+export class PerCpuValues<V = unknown> extends Array<V> {
+  /** Numbers added up; structs and arrays member by member, text and what else is no number as on the first CPU. */
+  sum(): V {
+    return this.reduce((all, one) => combine(all, one, (a, b) => a + b));
+  }
+
+  /** The greatest, likewise. */
+  max(): V {
+    return this.reduce((all, one) => combine(all, one, (a, b) => (b > a ? b : a)));
+  }
+}
+
+type Join = (a: never, b: never) => unknown;
+
+function combine<V>(a: V, b: V, join: Join): V {
+  if (typeof a === "number" || typeof a === "bigint") return join(a as never, b as never) as V;
+  if (Array.isArray(a)) return a.map((item, i) => combine(item, (b as unknown[])[i], join)) as V;
+  if (typeof a !== "object" || a === null) return a;
+  const other = b as Record<string, unknown>;
+  return Object.fromEntries(Object.entries(a).map(([name, value]) => [name, combine(value, other[name], join)])) as V;
+}
+
+/** The values of all CPUs at once, of the codec of one. */
+export function perCpuCodec(one: Codec): Codec<PerCpuValues> {
+  const stride = (one.size + 7) & ~7;
+  const cpus = possibleCpuCount();
+  return {
+    size: stride * cpus,
+    decode(memory, offset) {
+      const values = new PerCpuValues();
+      for (let cpu = 0; cpu < cpus; cpu++) values.push(one.decode(memory, offset + cpu * stride));
+      return values;
+    },
+    encode(values) {
+      if (!Array.isArray(values) || values.length !== cpus)
+        throw new TypeError(`Cannot encode ${String(values)}: expected an array of ${cpus} values, one a possible CPU`);
+      const bytes = scratch(stride * cpus).u8;
+      for (let cpu = 0; cpu < cpus; cpu++) bytes.set(one.encode(values[cpu]), cpu * stride);
+      return bytes;
+    },
+  };
+}
+
+/** Values are arrays, one value a possible CPU. */
+export class BpfPerCpuHashMap<K = unknown, V = unknown> extends BpfHashMap<K, PerCpuValues<V>, readonly V[]> {
+  protected override wrapValue(codec: Codec): Codec {
+    return perCpuCodec(codec) as Codec;
+  }
+}
+
+/** Values are arrays, one value a possible CPU. */
+export class BpfPerCpuArray<V = unknown> extends BpfArray<PerCpuValues<V>, readonly V[]> {
+  protected override wrapValue(codec: Codec): Codec {
+    return perCpuCodec(codec) as Codec;
+  }
+}
+
+export const perCpuHash: MapType = {
+  type: BPF_MAP_TYPE_PERCPU_HASH,
+  name: "PERCPU_HASH",
+  since: "4.6",
+  Map: BpfPerCpuHashMap,
+};
+
+export const lruPerCpuHash: MapType = {
+  type: BPF_MAP_TYPE_LRU_PERCPU_HASH,
+  name: "LRU_PERCPU_HASH",
+  since: "4.10",
+  Map: BpfPerCpuHashMap,
+};
+
+export const perCpuArray: MapType = {
+  type: BPF_MAP_TYPE_PERCPU_ARRAY,
+  name: "PERCPU_ARRAY",
+  since: "4.6",
+  Map: BpfPerCpuArray,
+};

@@ -1,0 +1,15 @@
+// BPF_MAP_TYPE_PROG_ARRAY (kernel/bpf/arraymap.c): programs to go on with by bpf_tail_call(). The kernel empties it when
+// the last descriptor and pin of the map is gone.
+
+import { BPF_MAP_TYPE_PROG_ARRAY } from "elf-loader/uapi";
+import { BpfNumberedArray } from "./descriptors.ts";
+import type { MapType } from "./type.ts";
+
+export class BpfProgArray extends BpfNumberedArray {}
+
+export const progArray: MapType = {
+  type: BPF_MAP_TYPE_PROG_ARRAY,
+  name: "PROG_ARRAY",
+  since: "4.2",
+  Map: BpfProgArray,
+};

@@ -1,0 +1,73 @@
+// Maps of sockets: SOCKMAP, SOCKHASH (net/core/sock_map.c), XSKMAP (net/xdp/xskmap.c) and REUSEPORT_SOCKARRAY
+// (kernel/bpf/reuseport_array.c). User space puts sockets in by their descriptors; where values have 8 bytes it may read
+// their cookies, as SO_COOKIE tells them.
+
+import {
+  BPF_ANY,
+  BPF_MAP_TYPE_REUSEPORT_SOCKARRAY,
+  BPF_MAP_TYPE_SOCKHASH,
+  BPF_MAP_TYPE_SOCKMAP,
+  BPF_MAP_TYPE_XSKMAP,
+} from "elf-loader/uapi";
+import { indexKey, scratch } from "./codec.ts";
+import { BpfDescriptorArray, fdValue, type HasFd } from "./descriptors.ts";
+import { BpfMap } from "./map.ts";
+import type { MapType } from "./type.ts";
+
+/** Sockets by index. A socket that is closed leaves its slot. */
+export class BpfSockMap extends BpfDescriptorArray {
+  /** The cookie of the socket in a slot, undefined where it is empty. Throws ENOSPC where values have 4 bytes. */
+  cookie(index: number): bigint | undefined {
+    const value = scratch(8);
+    return this.lookup(indexKey(index), value.u8) ? value.view.getBigUint64(0, true) : undefined;
+  }
+}
+
+/** Sockets by key. A socket that is closed leaves the map. */
+export class BpfSockHash<K = unknown> extends BpfMap {
+  set(key: K, socket: HasFd, flags: number = BPF_ANY): this {
+    this.update(this.keyCodec.encode(key), fdValue(socket, this.spec.valueSize), flags);
+    return this;
+  }
+
+  delete(key: K): boolean {
+    return this.remove(this.keyCodec.encode(key));
+  }
+
+  /** The cookie of a socket, undefined where it is not there. Throws ENOSPC where values have 4 bytes. */
+  cookie(key: K): bigint | undefined {
+    const value = scratch(8);
+    return this.lookup(this.keyCodec.encode(key), value.u8) ? value.view.getBigUint64(0, true) : undefined;
+  }
+
+  /** The keys that are there, at most as many as the map can hold. */
+  *keys(): Generator<K> {
+    const key = scratch(this.spec.keySize);
+    const bytes = key.u8.subarray(0, this.spec.keySize);
+    let more = this.nextKey(0, bytes);
+    for (let step = 0; more && step < this.spec.maxEntries; step++) {
+      const current = this.keyCodec.decode(key, 0) as K;
+      more = this.nextKey(bytes.slice(), bytes);
+      yield current;
+    }
+  }
+}
+
+/** Listening sockets by index, for programs that choose one of a SO_REUSEPORT group. */
+export class BpfReuseportArray extends BpfSockMap {}
+
+/** AF_XDP sockets by the number of their queue. */
+export class BpfXskMap extends BpfDescriptorArray {}
+
+export const sockMap: MapType = { type: BPF_MAP_TYPE_SOCKMAP, name: "SOCKMAP", since: "4.14", Map: BpfSockMap };
+
+export const sockHash: MapType = { type: BPF_MAP_TYPE_SOCKHASH, name: "SOCKHASH", since: "4.18", Map: BpfSockHash };
+
+export const reuseportArray: MapType = {
+  type: BPF_MAP_TYPE_REUSEPORT_SOCKARRAY,
+  name: "REUSEPORT_SOCKARRAY",
+  since: "4.19",
+  Map: BpfReuseportArray,
+};
+
+export const xskMap: MapType = { type: BPF_MAP_TYPE_XSKMAP, name: "XSKMAP", since: "4.18", Map: BpfXskMap };

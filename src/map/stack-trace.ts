@@ -1,0 +1,48 @@
+// BPF_MAP_TYPE_STACK_TRACE (kernel/bpf/stackmap.c): the addresses of a stack by the number that bpf_get_stackid() gave
+// the program, the innermost first.
+
+import { BPF_MAP_TYPE_STACK_TRACE } from "elf-loader/uapi";
+import { indexKey, scratch } from "./codec.ts";
+import { BpfMap } from "./map.ts";
+import type { MapType } from "./type.ts";
+
+const ADDRESS_SIZE = 8;
+
+export class BpfStackTrace extends BpfMap {
+  /** The addresses of a stack, the innermost first; undefined where it is not there. */
+  get(id: number): bigint[] | undefined {
+    const value = scratch(this.spec.valueSize);
+    if (!this.lookup(indexKey(id), value.u8)) return undefined;
+    const addresses: bigint[] = [];
+    for (let at = 0; at < this.spec.valueSize; at += ADDRESS_SIZE) {
+      const address = value.view.getBigUint64(at, true);
+      if (address === 0n) break;
+      addresses.push(address);
+    }
+    return addresses;
+  }
+
+  delete(id: number): boolean {
+    return this.remove(indexKey(id));
+  }
+
+  /** The numbers of the stacks that are there. */
+  *ids(): Generator<number> {
+    const key = scratch(4);
+    const bytes = key.u8.subarray(0, 4);
+    let more = this.nextKey(0, bytes);
+    for (let step = 0; more && step < this.spec.maxEntries; step++) {
+      const id = key.u32[0] as number;
+      more = this.nextKey(indexKey(id), bytes);
+      yield id;
+    }
+  }
+}
+
+export const stackTrace: MapType = {
+  type: BPF_MAP_TYPE_STACK_TRACE,
+  name: "STACK_TRACE",
+  since: "4.6",
+  Map: BpfStackTrace,
+  least: { value_size: ADDRESS_SIZE },
+};

@@ -1,0 +1,449 @@
+// Every map type with keys and values, held against JavaScript's own Map: rows of one table.
+
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { possibleCpuCount } from "../../src/host/cpus.ts";
+import {
+  BPF_ANY,
+  BPF_EXIST,
+  BPF_NOEXIST,
+  type BpfArray,
+  type BpfError,
+  type BpfHashMap,
+  type BpfKeyedMap,
+  type BpfLpmTrie,
+  BpfRuntimeError,
+  type BpfTable,
+  MAP_TYPES,
+  type Memory,
+  probeMapType,
+} from "../../src/index.ts";
+import { bpfDescriptors, thrownBy } from "./lib-support.ts";
+import { isSince, make, randomNumbers, u32, u64 } from "./maps-support.ts";
+import { GUEST, SLOWNESS } from "./support.ts";
+
+setDefaultTimeout(10_000 * SLOWNESS);
+
+type Value = bigint | readonly bigint[];
+type Keyed = BpfHashMap<number, Value, Value>;
+
+interface Row {
+  readonly type: string;
+  readonly value: (n: number) => Value;
+  /** Whether a full one refuses the next key. */
+  readonly refuses: boolean;
+}
+
+const one = (n: number) => BigInt(n);
+const each = (n: number) => Array.from({ length: possibleCpuCount() }, (_, cpu) => BigInt(n * 1000 + cpu));
+
+const ROWS: readonly Row[] = [
+  { type: "HASH", value: one, refuses: true },
+  { type: "LRU_HASH", value: one, refuses: false },
+  { type: "PERCPU_HASH", value: each, refuses: true },
+  { type: "LRU_PERCPU_HASH", value: each, refuses: false },
+];
+
+const open = (row: Row, maxEntries: number): Keyed =>
+  make<Keyed>(row.type, { keySize: 4, valueSize: 8, maxEntries }).withCodecs({ key: u32, value: u64 });
+
+const errnoOf = (action: () => unknown) => (thrownBy(action) as BpfError).errno;
+const plain = (value: unknown) => (Array.isArray(value) ? [...value] : value);
+const contents = (map: BpfTable<number, Value, Value>) =>
+  new Map([...map].map(([key, value]) => [key, plain(value)] as const).sort(([a], [b]) => a - b));
+const sorted = (model: Map<number, Value>) => new Map([...model].sort(([a], [b]) => a - b));
+
+let before = 0;
+beforeEach(() => {
+  before = bpfDescriptors().length;
+});
+afterEach(() => expect(bpfDescriptors()).toHaveLength(before));
+
+test("the probe of no type says no on a kernel that should have it", () => {
+  const answers = MAP_TYPES.map((row) => [row.name, probeMapType(row) === 0] as const);
+  console.log(`map types here: ${answers.map(([name, yes]) => (yes ? name : `no ${name}`)).join(", ")}`);
+  const wrong = answers.filter(([name, yes], i) => yes !== isSince(MAP_TYPES[i]?.since ?? "") && !excused(name));
+  expect(wrong).toEqual([]);
+});
+
+/** Built without what it takes. */
+const excused = (_name: string): boolean => false;
+
+for (const row of ROWS)
+  describe(row.type, () => {
+    test("does what a Map does, whatever comes in whatever order", () => {
+      using map = open(row, 4096);
+      const model = new Map<number, Value>();
+      const random = randomNumbers(row.type.length);
+      const key = () => random(64);
+      const pairs = () => Array.from({ length: random(20) }, () => [key(), row.value(random(1e6))] as const);
+      const actions: readonly (() => void)[] = [
+        () => {
+          const [k, v] = [key(), row.value(random(1e6))];
+          map.set(k, v);
+          model.set(k, v);
+        },
+        () => {
+          const k = key();
+          expect(map.delete(k)).toBe(model.delete(k));
+        },
+        () => {
+          const k = key();
+          expect([plain(map.get(k)), map.has(k)]).toEqual([model.get(k), model.has(k)]);
+        },
+        () => {
+          const k = key();
+          expect(plain(map.take(k))).toEqual(model.get(k));
+          model.delete(k);
+        },
+        () => {
+          const list = pairs();
+          map.setMany(list);
+          for (const [k, v] of list) model.set(k, v);
+        },
+        () => {
+          const keys = pairs().map(([k]) => k);
+          const there = new Set(keys.filter((k) => model.has(k)));
+          expect(map.deleteMany(keys)).toBe(there.size);
+          for (const k of there) model.delete(k);
+        },
+        () => {
+          if (random(10) > 0) return;
+          expect(new Map([...map.takeAll()].map(([k, v]) => [k, plain(v)] as const).sort(([a], [b]) => a - b))).toEqual(
+            sorted(model) as Map<number, unknown>,
+          );
+          model.clear();
+        },
+      ];
+      for (let step = 0; step < (GUEST ? 150 : 1500); step++) {
+        actions[random(actions.length)]?.();
+        if (step % 50 === 0) expect(contents(map)).toEqual(sorted(model) as Map<number, unknown>);
+      }
+      expect(contents(map)).toEqual(sorted(model) as Map<number, unknown>);
+      expect([map.size, [...map.keys()].length, [...map.values()].length]).toEqual([
+        model.size,
+        model.size,
+        model.size,
+      ]);
+      map.clear();
+      expect([map.size, map.has(1)]).toEqual([0, false]);
+    });
+
+    test("batches come to what single operations come to, larger than one call takes", () => {
+      using batched = open(row, 8192);
+      using single = open(row, 8192);
+      const entries = Array.from({ length: 3000 }, (_, i) => [i * 7, row.value(i)] as const);
+      batched.setMany(entries);
+      for (const [key, value] of entries) single.set(key, value);
+      expect(contents(batched)).toEqual(contents(single));
+      expect(batched.size).toBe(3000);
+      const keys = entries.map(([key]) => key + (key % 3)); // two of three are not there
+      expect(batched.deleteMany(keys)).toBe(keys.filter((key) => single.delete(key)).length);
+      expect(contents(batched)).toEqual(contents(single));
+      expect([...batched.takeAll()].length).toBe(single.size);
+      expect(batched.size).toBe(0);
+    });
+
+    test("flags forbid what they forbid, also in the midst of many", () => {
+      using map = open(row, 64);
+      map.set(1, row.value(1), BPF_NOEXIST);
+      expect(errnoOf(() => map.set(1, row.value(2), BPF_NOEXIST))).toBe("EEXIST");
+      expect(errnoOf(() => map.set(2, row.value(2), BPF_EXIST))).toBe("ENOENT");
+      expect(errnoOf(() => map.set(2, row.value(2), 0x4000))).toBe("EINVAL");
+      map.set(1, row.value(3), BPF_EXIST);
+      const many = [3, 4, 1, 5].map((key) => [key, row.value(9)] as const);
+      const error = thrownBy(() => map.setMany(many, BPF_NOEXIST)) as BpfError;
+      expect([error.errno, error.likely]).toEqual(["EEXIST", "the key is there already (BPF_NOEXIST)"]);
+      expect(contents(map)).toEqual(
+        new Map<number, unknown>([
+          [1, row.value(3)],
+          [3, row.value(9)],
+          [4, row.value(9)],
+        ]),
+      );
+    });
+
+    test("full, it refuses or forgets; and takes changes of what it has", () => {
+      using map = open(row, 256);
+      for (let i = 0; i < 256; i++) map.set(i, row.value(i));
+      const added = () => {
+        for (let i = 1000; i < 1600; i++) map.set(i, row.value(i));
+      };
+      if (row.refuses) expect(errnoOf(added)).toBe("E2BIG");
+      else added();
+      expect(map.size).toBeLessThanOrEqual(256);
+      if (row.refuses) expect(map.size).toBe(256);
+      const kept = [...map.keys()].at(-1) as number;
+      map.set(kept, row.value(77));
+      expect(plain(map.get(kept))).toEqual(row.value(77));
+    });
+
+    test("a walk ends, and has every key that stays, while others come and go", () => {
+      using map = open(row, 4096);
+      for (let i = 0; i < 1000; i++) map.set(i, row.value(i));
+      const seen: number[] = [];
+      for (const [key] of map) {
+        seen.push(key);
+        if (seen.length > 20_000) throw new Error("the walk does not end");
+        if (key % 2 === 1) map.delete(key);
+        if (seen.length < 1000) map.set(100_000 + seen.length, row.value(1)).delete(100_000 + seen.length - 1);
+      }
+      const staying = Array.from({ length: 500 }, (_, i) => i * 2);
+      expect(seen.filter((key) => key < 1000 && key % 2 === 0).sort((a, b) => a - b)).toEqual(staying);
+      expect(new Set(seen).size).toBe(seen.length);
+    });
+
+    test("what does not fit is refused before the kernel sees it", () => {
+      using map = make<BpfHashMap>(row.type, { keySize: 6, valueSize: 3, maxEntries: 256 });
+      const key = Uint8Array.of(1, 2, 3, 4, 5, 6);
+      for (const wrong of [new Uint8Array(5), new Uint8Array(7), "123456", 5, undefined, null])
+        expect(thrownBy(() => map.get(wrong))).toBeInstanceOf(TypeError);
+      for (const wrong of [new Uint8Array(4), [new Uint8Array(2)], "abc", undefined])
+        expect(thrownBy(() => map.set(key, wrong))).toBeInstanceOf(TypeError);
+      expect(map.size).toBe(0);
+      const value = Uint8Array.of(7, 8, 9);
+      const values = Array.isArray(row.value(1)) ? (row.value(1) as []).map(() => value) : value;
+      map.set(key, values);
+      map.setMany([[Uint8Array.of(6, 5, 4, 3, 2, 1), values]]);
+      expect([...map].map(([k, v]) => [k, plain(v)])).toContainEqual([key, values]);
+      expect(map.size).toBe(2);
+    });
+
+    test("frozen, it can be read and no more; closed, not even that", () => {
+      const map = open(row, 64);
+      map.set(1, row.value(1));
+      expect(map.frozen).toBe(false);
+      map.freeze();
+      expect(map.frozen).toBe(true);
+      for (const write of [
+        () => map.set(1, row.value(2)),
+        () => map.delete(1),
+        () => map.setMany([[2, row.value(2)]]),
+      ]) {
+        const error = thrownBy(write) as BpfError;
+        expect([error instanceof BpfRuntimeError, error.errno]).toEqual([true, "EPERM"]);
+        expect(error.likely).toContain("frozen");
+      }
+      expect(plain(map.get(1))).toEqual(row.value(1));
+      map.close();
+      expect(errnoOf(() => map.get(1))).toBe("EBADF");
+    });
+  });
+
+describe("PERCPU", () => {
+  test("values are added up, and the greatest is found, member by member", () => {
+    using map = make<BpfHashMap<number, never, unknown>>("PERCPU_HASH", { keySize: 4, valueSize: 8, maxEntries: 4 });
+    map.withCodecs({
+      key: u32,
+      value: {
+        ...u64,
+        decode: (memory: Memory, at: number) => ({
+          n: memory.view.getUint32(at, true),
+          list: [memory.view.getUint32(at + 4, true)],
+        }),
+      } as never,
+    });
+    map.set(
+      1,
+      each(1).map((_, cpu) => (BigInt(cpu + 5) << 32n) | BigInt(cpu + 1)),
+    );
+    const cpus = possibleCpuCount();
+    const values = map.get(1) as unknown as { sum(): unknown; max(): unknown };
+    const total = (cpus * (cpus + 1)) / 2;
+    expect(values.sum()).toEqual({ n: total, list: [total + 4 * cpus] });
+    expect(values.max()).toEqual({ n: cpus, list: [cpus + 4] });
+  });
+});
+
+const ARRAYS: readonly Row[] = [
+  { type: "ARRAY", value: one, refuses: true },
+  { type: "PERCPU_ARRAY", value: each, refuses: true },
+];
+
+for (const row of ARRAYS)
+  describe(row.type, () => {
+    const openArray = (maxEntries: number) =>
+      make<BpfArray<Value, Value>>(row.type, { keySize: 4, valueSize: 8, maxEntries }).withCodecs({ value: u64 });
+
+    test("has every value from the start, by index, singly and in batches", () => {
+      using map = openArray(1500);
+      expect([map.length, map.size, map.has(0), map.has(1499), map.has(1500)]).toEqual([1500, 1500, true, true, false]);
+      expect(plain(map.get(7))).toEqual(plain(Array.isArray(row.value(1)) ? each(0).map(() => 0n) : 0n));
+      const entries = Array.from({ length: 1500 }, (_, i) => [i, row.value(i * 3)] as const);
+      map.setMany(entries);
+      expect([...map].map(([key, value]) => [key, plain(value)])).toEqual(entries as never);
+      for (const i of [0, 1, 777, 1499]) expect(plain(map.get(i))).toEqual(row.value(i * 3));
+    });
+
+    test("has nothing beyond its end, and forbids by flags", () => {
+      using map = openArray(3);
+      for (const index of [3, -1, 2 ** 32, 0.5, Number.NaN]) {
+        expect([map.get(index), map.has(index)]).toEqual([undefined, false]);
+        expect(errnoOf(() => map.set(index, row.value(1)))).toBe("E2BIG");
+      }
+      expect(errnoOf(() => map.set(1, row.value(1), BPF_NOEXIST))).toBe("EEXIST");
+      map.set(1, row.value(5), BPF_EXIST).set(2, row.value(6), BPF_ANY);
+      expect([...map.values()].slice(1).map(plain)).toEqual([row.value(5), row.value(6)]);
+    });
+  });
+
+describe("ARRAY", () => {
+  test("in memory, what one side writes the other reads", () => {
+    const BPF_F_MMAPABLE = 1024;
+    using map = make<import("../../src/index.ts").BpfPlainArray<number>>("ARRAY", {
+      ...{ keySize: 4, valueSize: 4, maxEntries: 3000, flags: BPF_F_MMAPABLE },
+    }).withCodecs({ value: u32 });
+    using memory = map.mmap();
+    expect([memory.length, memory.stride]).toEqual([3000, 8]);
+    memory.set(2999, 41);
+    map.set(0, 7);
+    expect([map.get(2999), memory.get(0), memory.bytes(0).length]).toEqual([41, 7, 4]);
+    memory.memory.u32[2] = 99; // value 1
+    expect(map.get(1)).toBe(99);
+    for (const index of [-1, 3000, 0.5]) expect(() => memory.get(index)).toThrow(RangeError);
+    memory.close();
+    map.freeze();
+    using readable = map.mmap(false);
+    expect(readable.get(2999)).toBe(41);
+    expect(errnoOf(() => map.mmap())).toBe("EPERM");
+    using plainMap = make<typeof map>("ARRAY", { keySize: 4, valueSize: 4, maxEntries: 1 });
+    expect(errnoOf(() => plainMap.mmap())).toMatch(/^E/);
+  });
+});
+
+describe("LPM_TRIE", () => {
+  const trie = (size: number, maxEntries = 4096) =>
+    make<BpfLpmTrie<string, bigint>>("LPM_TRIE", { keySize: 4 + size, valueSize: 8, maxEntries }).withCodecs({
+      value: u64,
+    });
+
+  /** The plain reference: every prefix looked at. */
+  function longest(table: Map<string, bigint>, address: Uint8Array): bigint | undefined {
+    let best = -1;
+    let found: bigint | undefined;
+    for (const [prefix, value] of table) {
+      const [bytes, bits] = [addressOf(prefix, address.length), bitsOf(prefix, address.length)];
+      const covers = Array.from({ length: bits }, (_, i) => i).every(
+        (i) => (((bytes[i >> 3] ?? 0) ^ (address[i >> 3] ?? 0)) & (0x80 >> (i & 7))) === 0,
+      );
+      if (covers && bits > best) [best, found] = [bits, value];
+    }
+    return found;
+  }
+  const bitsOf = (prefix: string, size: number) =>
+    Number(prefix.split("/")[1]) + (size === 16 && !prefix.includes(":") ? 96 : 0);
+  const addressOf = (prefix: string, size: number): number[] => {
+    const text = prefix.split("/")[0] as string;
+    if (!text.includes(":")) {
+      const v4 = text.split(".").map(Number);
+      return size === 4 ? v4 : [...new Array(10).fill(0), 255, 255, ...v4];
+    }
+    const words = text.split(":").map((word) => Number.parseInt(word, 16));
+    return words.flatMap((word) => [word >> 8, word & 255]);
+  };
+
+  for (const size of [4, 16])
+    test(`finds the longest prefix of ${size}-byte addresses as a plain search does, over random tables`, () => {
+      const random = randomNumbers(size + 1);
+      using map = trie(size);
+      const table = new Map<string, bigint>();
+      for (let i = 0; i < (GUEST ? 60 : 300); i++) {
+        // Few bits apart, so that prefixes nest.
+        const bits = random(size * 8 + 1);
+        const bytes = Array.from({ length: size }, () => [0, 128, 255, 10][random(4)] as number).map((byte, at) => {
+          const keep = Math.min(8, Math.max(0, bits - at * 8));
+          return byte & (0xff << (8 - keep)) & 0xff;
+        });
+        const prefix =
+          size === 4
+            ? `${bytes.join(".")}/${bits}`
+            : `${Array.from({ length: 8 }, (_, w) => (((bytes[2 * w] ?? 0) << 8) | (bytes[2 * w + 1] ?? 0)).toString(16)).join(":")}/${bits}`;
+        map.set(prefix, BigInt(i));
+        table.set(prefix, BigInt(i));
+      }
+      expect(map.size).toBe(table.size);
+      for (let i = 0; i < (GUEST ? 100 : 1000); i++) {
+        const address = Uint8Array.from({ length: size }, () => [0, 128, 255, 10, 11][random(5)] as number);
+        const key = new Uint8Array(4 + size);
+        key[0] = size * 8;
+        key.set(address, 4);
+        expect(map.get(key as never)).toBe(longest(table, address) as bigint);
+      }
+      for (const prefix of [...table.keys()].slice(0, 20)) expect(map.delete(prefix)).toBe(true);
+      expect(map.size).toBe(table.size - 20);
+      map.clear();
+      expect([...map]).toEqual([]);
+    });
+
+  test("keys are text, IPv4 among IPv6 too, and come back in one spelling", () => {
+    using v4 = trie(4);
+    v4.set("10.0.0.0/8", 1n).set("10.1.0.0/16", 2n).set("0.0.0.0/0", 3n);
+    expect(["10.2.3.4", "10.1.255.255", "11.0.0.1", "10.0.0.0/12"].map((key) => v4.get(key))).toEqual([1n, 2n, 3n, 1n]);
+    expect([...v4.keys()].sort()).toEqual(["0.0.0.0/0", "10.0.0.0/8", "10.1.0.0/16"]);
+    using v6 = trie(16);
+    v6.set("2001:db8::/32", 1n).set("10.0.0.0/8", 2n).set("::/0", 3n).set("2001:DB8:0:1::/64", 4n);
+    v6.set("0.0.0.0/0", 5n).set("::1", 6n);
+    const asked = [
+      "2001:db8::1",
+      "10.255.0.1",
+      "::ffff:10.0.0.1",
+      "fe80::1",
+      "2001:db8:0:1:ffff::",
+      "192.168.1.1",
+      "::1",
+    ];
+    expect(asked.map((key) => v6.get(key))).toEqual([1n, 2n, 2n, 3n, 4n, 5n, 6n]);
+    const keys = ["0.0.0.0/0", "10.0.0.0/8", "2001:db8:0:1::/64", "2001:db8::/32", "::/0", "::1/128"];
+    expect([...v6.keys()].sort()).toEqual(keys);
+    expect([v6.delete("10.0.0.0/8"), v6.delete("10.0.0.0/8"), v6.get("10.1.1.1")]).toEqual([true, false, 5n]);
+    const wrong = [
+      "10.0.0.1/8",
+      "10.0.0.0/33",
+      "300.0.0.0/8",
+      "10.0.0/8",
+      "::1::/64",
+      "2001:db8::/129",
+      "",
+      "10.0.0.0/",
+      "a",
+    ];
+    for (const key of wrong) expect([key, thrownBy(() => v6.get(key)) instanceof TypeError]).toEqual([key, true]);
+    expect(thrownBy(() => v4.get("::1"))).toBeInstanceOf(TypeError);
+    expect(errnoOf(() => v4.set(Uint8Array.of(33, 0, 0, 0, 0, 0, 0, 0) as never, 1n))).toBe("EINVAL");
+  });
+
+  test("full, it refuses one prefix more", () => {
+    using map = trie(4, 2);
+    map.set("10.0.0.0/8", 1n).set("11.0.0.0/8", 1n);
+    expect(errnoOf(() => map.set("12.0.0.0/8", 1n))).toMatch(/^(ENOSPC|E2BIG)$/);
+    map.set("10.0.0.0/8", 9n);
+    expect(map.get("10.9.9.9")).toBe(9n);
+  });
+});
+
+describe("maps without batches", () => {
+  test("are walked key by key, to the end, with every key that stays", () => {
+    using map = make<BpfKeyedMap<number, { ifindex: number }, number>>("DEVMAP_HASH", {
+      ...{ keySize: 4, valueSize: 4, maxEntries: 200 },
+    });
+    const LOOPBACK = 1;
+    for (let i = 0; i < 100; i++) map.set(i * 3, LOOPBACK);
+    const seen: number[] = [];
+    for (const [key, value] of map) {
+      expect(value).toEqual({ ifindex: LOOPBACK });
+      seen.push(key);
+      if (key % 2 === 1) map.delete(key);
+      if (seen.length > 5000) throw new Error("the walk does not end");
+    }
+    expect(seen.sort((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, i) => i * 3));
+    expect(map.size).toBe(50);
+    expect(map.deleteMany([0, 1, 2, 6, 6])).toBe(2);
+    map.setMany([
+      [1, LOOPBACK],
+      [2, LOOPBACK],
+    ]);
+    expect(map.size).toBe(50);
+    map.clear();
+    expect(map.size).toBe(0);
+    expect(errnoOf(() => map.set(1, 999_999))).toMatch(/^E(INVAL|NODEV)$/);
+  });
+});

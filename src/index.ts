@@ -18,6 +18,7 @@ export {
   type ObjectSpec,
   PermissionError,
   type ProgramSpec,
+  parseBtf,
   parseObject,
   stringToBytes,
   UnsupportedError,

@@ -35,6 +35,8 @@ import { withMemlockRaised } from "./sys/memlock.ts";
 export interface LoadOptions extends MapOptions {
   /** Types to relocate against instead of the running kernel's. */
   readonly btf?: Btf | undefined;
+  /** Called with the verifier's whole log of each program that was loaded; asking for it costs a second run of the verifier. */
+  readonly onLog?: ((program: string, log: string) => void) | undefined;
 }
 
 /** An object's maps and programs, loaded. Closing it closes them; what is attached stays until its link is closed. */
@@ -68,7 +70,7 @@ export class BpfObject implements Disposable {
     using btf = loadBtf(spec);
     try {
       object.#loadMaps({ types: spec.btf, fd: btf?.number }, options);
-      object.#loadPrograms(btf?.number, core);
+      object.#loadPrograms(btf?.number, core, options.onLog);
       object.#fillSlots(object.programs);
     } catch (error) {
       for (const path of object.#pinned) rmSync(path, { force: true });
@@ -92,11 +94,11 @@ export class BpfObject implements Disposable {
       fillSlots(map, this.spec.maps.get(name) ?? map.spec, (slot) => from.get(slot)?.fd.number);
   }
 
-  #loadPrograms(btfFd: number | undefined, core: CoreResolutions): void {
+  #loadPrograms(btfFd: number | undefined, core: CoreResolutions, onLog: LoadOptions["onLog"]): void {
     for (const [name, program] of this.spec.programs) {
       if (!program.autoload) continue;
       const linked = linkProgram(this.spec, name, (map) => this.map(map).fd.number, { core });
-      this.programs.set(name, BpfProgram.load(program, linked, { btfFd, hook: hookOf(program.hook) }));
+      this.programs.set(name, BpfProgram.load(program, linked, { btfFd, hook: hookOf(program.hook), onLog }));
     }
   }
 

@@ -90,14 +90,18 @@ export class Report {
       this.note(`buffer size ${asked} rounded up to ${size} bytes ${where}`.trimEnd());
   }
 
-  event(event: Record<string, unknown>, text: () => string): void {
+  /** What the user asked for, on standard output: a line of text, or a record of this type. */
+  record(type: string, fields: Record<string, unknown>, text: () => string): void {
     if (this.#format === "text") this.#output.line(text());
-    else this.#json("event", event);
+    else this.#json(type, fields);
+  }
+
+  event(event: Record<string, unknown>, text: () => string): void {
+    this.record("event", event, text);
   }
 
   map(name: string, entries: readonly Record<string, unknown>[], text: () => string): void {
-    if (this.#format === "text") this.#output.line(text());
-    else this.#json("map", { map: name, entries });
+    this.record("map", { map: name, entries }, text);
   }
 
   lost(cpu: number, count: number): void {
@@ -107,13 +111,7 @@ export class Report {
   }
 
   error(error: unknown, status: number): void {
-    const text = error instanceof Error ? error.message : String(error);
-    if (!(error instanceof BpfError)) {
-      this.#json("error", { status, message: text });
-      return;
-    }
-    const { class: kind, call, errno, subject, likely, action } = error;
-    this.#json("error", { status, class: kind, call, errno, subject, likely, action, message: text });
+    this.#json("error", { status, ...errorFields(error) });
   }
 
   summary(totals: Totals): void {
@@ -124,6 +122,14 @@ export class Report {
     sayOnStderr(`${events} events, ${lost} lost`);
     this.#json("summary", { produced, events, lost, missed });
   }
+}
+
+/** An error as a record has it. */
+export function errorFields(error: unknown): Record<string, unknown> {
+  const message = error instanceof Error ? error.message : String(error);
+  if (!(error instanceof BpfError)) return { message };
+  const { class: kind, call, errno, subject, likely, action } = error;
+  return { class: kind, call, errno, subject, likely, action, message };
 }
 
 /** Message and cause, in one line. */

@@ -18,6 +18,7 @@ export { type KernelAnswers, linkProgram } from "./linker/link-program.ts";
 export { kernelMapName } from "./spec/data-maps.ts";
 export type { Globals } from "./spec/globals.ts";
 export { ObjectSpec } from "./spec/object-spec.ts";
+export { parseBtf } from "./spec/parse-btf.ts";
 export { parseObject } from "./spec/parse-object.ts";
 export { ProgramSpec } from "./spec/program-spec.ts";
 export { findSectionRow, SECTION_ROWS, type SectionRow } from "./spec/sections.ts";

@@ -18,6 +18,8 @@ export interface LoadOptions {
   /** Descriptor of the object's BTF in the kernel, for line numbers in the verifier's log. */
   readonly btfFd?: number | undefined;
   readonly hook?: Hook | undefined;
+  /** Called with the verifier's whole log where it took the program. */
+  readonly onLog?: ((program: string, log: string) => void) | undefined;
 }
 
 /** A loaded program. Closing it gives back its descriptor; attached, it lives on until its attachment is closed. */
@@ -53,7 +55,9 @@ export class BpfProgram implements LoadedProgram, Disposable {
       result = plain < 0 ? result : plain;
     }
     if (result < 0) throw loadError(result, spec, linked, verifierLog(fields));
-    return new BpfProgram(spec, new Fd(result), options.hook);
+    const program = new BpfProgram(spec, new Fd(result), options.hook);
+    options.onLog?.(spec.name, verifierLog(fields, true));
+    return program;
   }
 
   /**

@@ -10,14 +10,17 @@ import type { Fields } from "../sys/struct.ts";
  * (bpf_verifier_log_attr_valid: UINT_MAX >> 8, UINT_MAX >> 2).
  */
 const SIZES = [64 << 10, 1 << 20, 0xffff_ffff >>> 8, 256 << 20, 0xffff_ffff >>> 2];
-const BPF_LOG_LEVEL1 = 1; // include/linux/bpf_verifier.h
+/** include/linux/bpf_verifier.h: what led to a refusal, and each instruction of each path. */
+const BPF_LOG_LEVEL1 = 1;
+const BPF_LOG_LEVEL2 = 2;
 
-/** Loads once more to hear why not; "" where the kernel says nothing. */
-export function verifierLog(fields: Fields): string {
+/** Loads once more to hear why not, or (`whole`) all there is to say; "" where the kernel says nothing. */
+export function verifierLog(fields: Fields, whole = false): string {
+  const level = whole ? BPF_LOG_LEVEL2 : BPF_LOG_LEVEL1;
   let heard = "";
   for (const size of SIZES) {
     const buffer = new Uint8Array(size);
-    const result = progLoad({ ...fields, log_level: BPF_LOG_LEVEL1, log_buf: buffer, log_size: size });
+    const result = progLoad({ ...fields, log_level: level, log_buf: buffer, log_size: size });
     if (result >= 0) close(result);
     const log = text(buffer);
     if (log === "") break; // the kernel does not take a buffer of this size

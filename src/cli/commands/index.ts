@@ -1,5 +1,6 @@
 // The list of commands: one file a command, one line here.
 
 import type { Command } from "./command.ts";
+import { load } from "./load.ts";
 
-export const COMMANDS: readonly Command[] = [];
+export const COMMANDS: readonly Command[] = [load];

@@ -1,0 +1,37 @@
+// Where the verifier's words go that a user asked for: a file, made anew, or standard error.
+
+import { appendFileSync, writeFileSync } from "node:fs";
+import { BpfRuntimeError } from "../index.ts";
+import { type Report, sayOnStderr } from "./report.ts";
+
+/** Takes a log, and what it is of. */
+export type LogSink = (title: string, log: string) => void;
+
+/** How long a line waits for a slow reader of standard error: who asked for the log wants all of it. */
+const PATIENCE_MS = 60_000;
+
+/** Throws BpfRuntimeError where the file cannot be written. undefined: nobody asked. */
+export function openLog(path: string | undefined, report: Report): LogSink | undefined {
+  if (path === undefined) return undefined;
+  if (path === "-") {
+    return (title, log) => {
+      report.note(title);
+      for (const line of log.trimEnd().split("\n")) sayOnStderr(line, PATIENCE_MS);
+    };
+  }
+  written(path, () => writeFileSync(path, ""));
+  return (title, log) => written(path, () => appendFileSync(path, `${title}\n${log.trimEnd()}\n`));
+}
+
+function written(path: string, write: () => void): void {
+  try {
+    write();
+  } catch (error) {
+    const errno = (error as NodeJS.ErrnoException).code ?? "an unknown error";
+    throw new BpfRuntimeError(`Cannot write the verifier's log to ${path}: write() gave ${errno}`, {
+      ...{ call: "write()", errno, subject: path },
+      likely: "this user may not write there, or there is no room",
+      action: "name another file, or - for standard error",
+    });
+  }
+}

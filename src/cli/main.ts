@@ -8,7 +8,7 @@ import { EXIT, exitStatusOf, UsageError } from "./exit-status.ts";
 import { parseOptions } from "./options.ts";
 import { Output } from "./output.ts";
 import { oneLine, Report, sayOnStderr } from "./report.ts";
-import { run } from "./run.ts";
+import { runMode } from "./run-mode.ts";
 
 async function main(argv: readonly string[]): Promise<number> {
   const endings = new Endings();
@@ -49,7 +49,7 @@ function prepare(argv: readonly string[]): Prepared | undefined {
   const command = COMMANDS.find(({ name }) => name === first);
   if (command) return command.prepare(rest);
   const options = parseOptions(argv);
-  return options && { format: options.output, verbose: options.verbose, run: (around) => run(options, around) };
+  return options && { format: options.output, verbose: options.verbose, run: (around) => runMode(options, around) };
 }
 
 process.exit(await main(process.argv.slice(2)));

@@ -5,22 +5,23 @@ import type { Surroundings } from "./commands/command.ts";
 import type { Endings } from "./endings.ts";
 import { leastPrivileges } from "./least-privileges.ts";
 import type { Running } from "./modes/mode.ts";
-import { type Invocation, OWN_OPTIONS } from "./options.ts";
 import type { Output } from "./output.ts";
 import type { Report, Totals } from "./report.ts";
-import type { OwnOption } from "./settings.ts";
+import type { RunSettings } from "./settings.ts";
 
 /** Events at most before signals and timers get their turn. */
 const TURN = 4096;
 /** How often, a millisecond apart, the accounts are read anew until nothing is under way any more. */
 const SETTLE_ATTEMPTS = 100;
 
-/** The status to end with. Throws BpfError or StatusError. */
-export async function run(options: Invocation, { report, output, endings }: Surroundings): Promise<number> {
-  sayWithoutEffect(options, report);
-  using running = options.mode.start(options, report);
+/** `start` loads and attaches. The status to end with. Throws BpfError or StatusError. */
+export async function run(
+  options: RunSettings,
+  start: (report: Report) => Running,
+  { report, output, endings }: Surroundings,
+): Promise<number> {
+  using running = start(report);
   const { source } = running;
-  report.attached(options.mode.name, options.attach, running.attached);
   Bun.gc(true); // what was needed to get here, the kernel's BTF above all, is not kept while idle
   endings.onEnd(() => source.wake());
   const timer = options.duration && setTimeout(() => endings.end({ status: 0 }), options.duration);
@@ -45,18 +46,10 @@ export async function run(options: Invocation, { report, output, endings }: Surr
   }
 }
 
-/** Options that only other modes have a use for are no mistake that should stop anybody. */
-function sayWithoutEffect(options: Invocation, report: Report): void {
-  for (const name of Object.keys(OWN_OPTIONS) as OwnOption[]) {
-    if (options[name] !== undefined && !options.mode.uses.includes(name))
-      report.note(`${OWN_OPTIONS[name].long} has no effect in ${options.mode.name} mode`);
-  }
-}
-
 /** Reads and waits in turn, until so many events (or refreshes) were handed over or something else ends it. */
 async function readUntilEnd(
   running: Running,
-  options: Invocation,
+  options: RunSettings,
   report: Report,
   output: Output,
   endings: Endings,
@@ -77,7 +70,7 @@ async function readUntilEnd(
 }
 
 /** Of so many events that --count let out of the kernel some were dropped on their way: the rest has been read. */
-function nothingMore(running: Running, { count }: Invocation): boolean {
+function nothingMore(running: Running, { count }: RunSettings): boolean {
   if (count === undefined || !running.source.dropped?.()) return false;
   const { produced, lost } = running.accounts();
   return produced - lost >= count;

@@ -7,17 +7,14 @@ export type Format = "text" | "jsonl";
 /** Options that only some modes have a use for. */
 export type OwnOption = "interval" | "bufferSize";
 
-export interface Settings {
-  readonly attach: SyscallHook | "auto";
-  readonly syscall: string;
-  /** Milliseconds; map has a default. */
+/** What every run is told, whatever it shows. */
+export interface RunSettings {
+  /** Milliseconds; what shows tables has a default. */
   readonly interval?: number;
+  /** Events, or refreshes. */
   readonly count?: number;
   /** Milliseconds. */
   readonly duration?: number;
-  readonly uid?: number;
-  readonly pid?: number;
-  readonly comm?: string;
   /** Bytes. */
   readonly bufferSize?: number;
   readonly output: Format;
@@ -26,4 +23,13 @@ export interface Settings {
   readonly keepPrivileges: boolean;
   /** What follows `--`. */
   readonly command: readonly string[];
+}
+
+/** What a mode is told. */
+export interface Settings extends RunSettings {
+  readonly attach: SyscallHook | "auto";
+  readonly syscall: string;
+  readonly uid?: number;
+  readonly pid?: number;
+  readonly comm?: string;
 }

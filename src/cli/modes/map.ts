@@ -2,10 +2,9 @@
 
 import mapObject from "../../../build/bpf/hello_map.bpf.o" with { type: "file" };
 import { BpfHashMap } from "../../index.ts";
+import { DEFAULT_INTERVAL_MS, IntervalTimer } from "../interval-timer.ts";
 import type { Source } from "./mode.ts";
 import { syscallMode } from "./syscall-mode.ts";
-
-const DEFAULT_INTERVAL_MS = 2000;
 
 type Row = [uid: bigint, count: bigint];
 
@@ -51,36 +50,3 @@ export const map = syscallMode({
     };
   },
 });
-
-/** Comes due every `interval` milliseconds, without drifting; what was missed is left out. */
-class IntervalTimer {
-  readonly #interval: number;
-  #next: number;
-  #wake = () => {};
-
-  constructor(interval: number) {
-    this.#interval = interval;
-    this.#next = performance.now() + interval;
-  }
-
-  due(): boolean {
-    const now = performance.now();
-    if (now < this.#next) return false;
-    this.#next += this.#interval * Math.ceil((now - this.#next + 1) / this.#interval);
-    return true;
-  }
-
-  wait(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, Math.max(0, Math.ceil(this.#next - performance.now())));
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-  }
-
-  wake(): void {
-    this.#wake();
-  }
-}

@@ -19,17 +19,20 @@ export interface Source extends Disposable {
   finish?(): void;
 }
 
-/** A mode that is attached. Disposing it gives back everything: links, maps, programs, and what reads them. */
+/** Programs that are attached. Disposing it gives back everything: links, maps, programs, and what reads them. */
 export interface Running extends Disposable {
   readonly source: Source;
-  /** How it was attached, for whoever wants to know. */
-  readonly attached: Attached;
   /** What the programs produced until now, and what of it they could not hand over. */
   accounts(): Accounts;
   /** How often the kernel passed a program over because it was already running on that CPU. */
   missed(): number;
   /** Lets nothing more be produced; what is in buffers and maps can still be read. */
   detach(): void;
+}
+
+export interface RunningMode extends Running {
+  /** How it was attached, for whoever wants to know. */
+  readonly attached: Attached;
 }
 
 export interface Mode {
@@ -41,5 +44,5 @@ export interface Mode {
   /** Which of the options for some modes only it has a use for. */
   readonly uses: readonly OwnOption[];
   /** Loads, opens what reads, attaches. Throws BpfError or UsageError; then nothing is left behind. */
-  readonly start: (settings: Settings, report: Report) => Running;
+  readonly start: (settings: Settings, report: Report) => RunningMode;
 }

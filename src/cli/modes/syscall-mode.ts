@@ -6,7 +6,7 @@ import { readAccounts } from "../accounts.ts";
 import { configure } from "../configuration.ts";
 import type { Report } from "../report.ts";
 import type { Settings } from "../settings.ts";
-import type { Mode, Running, Source } from "./mode.ts";
+import type { Mode, RunningMode, Source } from "./mode.ts";
 
 /** What such a mode answers for itself. */
 export interface SyscallMode extends Omit<Mode, "start"> {
@@ -25,7 +25,7 @@ export function syscallMode(row: SyscallMode): Mode {
 }
 
 /** The object attached, and what reads it, opened before the first event can come. */
-function start(row: SyscallMode, settings: Settings, report: Report): Running {
+function start(row: SyscallMode, settings: Settings, report: Report): RunningMode {
   const spec = parseObject(readFileSync(row.object), `hello_${row.name}`);
   configure(spec, settings, { limited: !row.refreshes, placed: row.places === true });
   row.prepare?.(spec, settings);

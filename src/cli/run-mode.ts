@@ -1,0 +1,27 @@
+// One run of a mode, as the command line chose it.
+
+import type { Surroundings } from "./commands/command.ts";
+import { type Invocation, OWN_OPTIONS } from "./options.ts";
+import type { Report } from "./report.ts";
+import { run } from "./run.ts";
+import type { OwnOption } from "./settings.ts";
+
+/** The status to end with. Throws BpfError or StatusError. */
+export function runMode(options: Invocation, surroundings: Surroundings): Promise<number> {
+  const { mode, attach } = options;
+  const start = (report: Report) => {
+    const running = mode.start(options, report);
+    report.attached(mode.name, attach, running.attached);
+    return running;
+  };
+  sayWithoutEffect(options, surroundings.report);
+  return run(options, start, surroundings);
+}
+
+/** Options that only other modes have a use for are no mistake that should stop anybody. */
+function sayWithoutEffect(options: Invocation, report: Report): void {
+  for (const name of Object.keys(OWN_OPTIONS) as OwnOption[]) {
+    if (options[name] !== undefined && !options.mode.uses.includes(name))
+      report.note(`${OWN_OPTIONS[name].long} has no effect in ${options.mode.name} mode`);
+  }
+}

@@ -38,6 +38,7 @@ export { closeHint } from "./host/close-names.ts";
 export { kernelRelease } from "./host/kernel.ts";
 export { ownTgid } from "./host/own-tgid.ts";
 export { dropPrivileges, type PrivilegesLeft } from "./host/privileges.ts";
+export { type CodeAddress, symbolize } from "./host/symbolize.ts";
 export { compatTaskMark, syscallNames, syscallNumber } from "./host/syscalls.ts";
 export { type TaskLayout, taskLayout } from "./host/task-layout.ts";
 export { BpfLink } from "./link/link.ts";

@@ -1,4 +1,4 @@
-// The BTF that a loaded program came with, back from the kernel (BPF_OBJ_GET_INFO_BY_FD, 4.18).
+// The BTF that a loaded program or map came with, back from the kernel (BPF_OBJ_GET_INFO_BY_FD, 4.18).
 
 import { Btf } from "elf-loader";
 import { bpf_btf_info, bpf_prog_info, ENOENT } from "elf-loader/uapi";
@@ -12,7 +12,12 @@ export function programBtf(program: number): Btf | number {
   const asked = objGetInfoByFd(program, info);
   if (asked < 0) return asked;
   const id = readField(bpf_prog_info, info, "btf_id");
-  const number = id === 0 ? -ENOENT : btfGetFdById(id);
+  return id === 0 ? -ENOENT : btfById(id);
+}
+
+/** BTF that the kernel has, by its number (CAP_SYS_ADMIN), or -errno. */
+export function btfById(id: number): Btf | number {
+  const number = btfGetFdById(id);
   if (number < 0) return number;
   using fd = new Fd(number);
   return btfBytes(fd.number);
@@ -25,5 +30,5 @@ function btfBytes(fd: number): Btf | number {
   const btf = new Uint8Array(readField(bpf_btf_info, size, "btf_size"));
   const { bytes } = encodeStruct(bpf_btf_info, { btf, btf_size: btf.byteLength });
   const got = objGetInfoByFd(fd, bytes);
-  return got < 0 ? got : Btf.parse(btf, "BTF of a program");
+  return got < 0 ? got : Btf.parse(btf, "BTF of the kernel");
 }

@@ -1,14 +1,14 @@
 // Maps made by a definition, or found in the kernel by path or number.
 
-import { type BpfError, Btf, type MapSpec } from "elf-loader";
-import { bpf_btf_info, E2BIG, EINVAL, ENOENT, ENOMEM } from "elf-loader/uapi";
+import type { BpfError, Btf, MapSpec } from "elf-loader";
+import { E2BIG, EINVAL, ENOENT, ENOMEM } from "elf-loader/uapi";
 import { kernelRelease } from "../host/kernel.ts";
 import { kernelError } from "../host/kernel-error.ts";
-import { btfGetFdById, mapCreate, mapFreeze, mapGetFdById, mapGetNextId, objGet, objGetInfoByFd } from "../sys/bpf.ts";
+import { btfById } from "../host/program-btf.ts";
+import { mapCreate, mapFreeze, mapGetFdById, mapGetNextId, objGet } from "../sys/bpf.ts";
 import { Fd } from "../sys/fd.ts";
 import { cString } from "../sys/libc.ts";
 import { withMemlockRaised } from "../sys/memlock.ts";
-import { encodeStruct, readField } from "../sys/struct.ts";
 import { BpfArray } from "./array.ts";
 import { mapType } from "./index.ts";
 import { type BpfMap, type InnerMaps, type MapInfo, readMapInfo } from "./map.ts";
@@ -179,7 +179,7 @@ function adoptMap(fd: number, subject = `descriptor ${fd}`): BpfMap {
       action: "name a map",
     });
   }
-  return newMap(specOf(info), fd, info.btfId === 0 ? undefined : kernelBtfOf(info.btfId));
+  return newMap(specOf(info), fd, btfOf(info));
 }
 
 /** The definition that would make the same map. */
@@ -189,16 +189,10 @@ export function specOf(info: MapInfo): MapSpec {
   return { ...NOTHING, ...geometry, mapExtra: BigInt(mapExtra) };
 }
 
-/** BTF that the kernel has, by its number; undefined where it is not told. */
-function kernelBtfOf(id: number): Btf | undefined {
-  const number = btfGetFdById(id);
-  if (number < 0) return undefined;
-  using fd = new Fd(number);
-  const { bytes: info } = encodeStruct(bpf_btf_info, {});
-  if (objGetInfoByFd(fd.number, info) < 0) return undefined;
-  const bytes = new Uint8Array(readField(bpf_btf_info, info, "btf_size"));
-  const request = encodeStruct(bpf_btf_info, { btf: bytes, btf_size: bytes.length });
-  return objGetInfoByFd(fd.number, request.bytes) < 0 ? undefined : Btf.parse(bytes);
+/** The map's own BTF; undefined where it has none or it is not told. */
+function btfOf({ btfId }: MapInfo): Btf | undefined {
+  const btf = btfId === 0 ? -ENOENT : btfById(btfId);
+  return typeof btf === "number" ? undefined : btf;
 }
 
 function openError(result: number, id: number): BpfError {

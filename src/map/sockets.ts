@@ -8,7 +8,10 @@ import {
   BPF_MAP_TYPE_SOCKHASH,
   BPF_MAP_TYPE_SOCKMAP,
   BPF_MAP_TYPE_XSKMAP,
+  EINVAL,
+  ENOENT,
 } from "elf-loader/uapi";
+import { mapDeleteElem } from "../sys/bpf.ts";
 import { indexKey, scratch } from "./codec.ts";
 import { BpfDescriptorArray, fdValue, type HasFd } from "./descriptors.ts";
 import { BpfMap } from "./map.ts";
@@ -16,6 +19,14 @@ import type { MapType } from "./type.ts";
 
 /** Sockets by index. A socket that is closed leaves its slot. */
 export class BpfSockMap extends BpfDescriptorArray {
+  /** An empty slot is EINVAL to the kernel (__sock_map_delete). */
+  override delete(index: number): boolean {
+    const result = mapDeleteElem(this.fd.number, indexKey(index));
+    if (result === -EINVAL || result === -ENOENT) return false;
+    this.check(result, "delete from", "bpf(BPF_MAP_DELETE_ELEM)");
+    return true;
+  }
+
   /** The cookie of the socket in a slot, undefined where it is empty. Throws ENOSPC where values have 4 bytes. */
   cookie(index: number): bigint | undefined {
     const value = scratch(8);

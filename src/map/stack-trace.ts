@@ -2,6 +2,7 @@
 // the program, the innermost first.
 
 import { BPF_MAP_TYPE_STACK_TRACE } from "elf-loader/uapi";
+import { type CodeAddress, symbolize } from "../host/symbolize.ts";
 import { indexKey, scratch } from "./codec.ts";
 import { BpfMap } from "./map.ts";
 import type { MapType } from "./type.ts";
@@ -20,6 +21,12 @@ export class BpfStackTrace extends BpfMap {
       addresses.push(address);
     }
     return addresses;
+  }
+
+  /** The same of a kernel stack with the functions' names; symbolize() does it for many stacks at once. */
+  symbols(id: number): CodeAddress[] | undefined {
+    const addresses = this.get(id);
+    return addresses && symbolize(addresses);
   }
 
   delete(id: number): boolean {

@@ -1,0 +1,211 @@
+// Maps of objects: slots that definitions set, maps that outlive their object by a pin, maps shared between objects,
+// and maps that others made, opened by path and number.
+
+import { afterAll, afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  BpfArray,
+  type BpfError,
+  BpfHashMap,
+  BpfMap,
+  BpfMapOfMaps,
+  BpfObject,
+  BpfProgArray,
+  BpfRuntimeError,
+  mapIds,
+  openMap,
+  openMapById,
+  VerifierError,
+} from "../../src/index.ts";
+import { bpfDescriptors, fixture, global, kernelIds, load, PACKET, thrownBy } from "./lib-support.ts";
+import { SLOWNESS } from "./support.ts";
+
+setDefaultTimeout(10_000 * SLOWNESS);
+
+let before = 0;
+beforeEach(() => {
+  before = bpfDescriptors().length;
+});
+afterEach(() => expect(bpfDescriptors()).toHaveLength(before));
+
+/** A bpffs of our own. */
+const folder = mkdtempSync(join(tmpdir(), "hello-pins-"));
+const mounted = Bun.spawnSync(["mount", "-t", "bpf", "bpf", folder]);
+afterAll(() => {
+  Bun.spawnSync(["umount", folder]);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** The fixture with a folder of pins that is empty at first. */
+let folders = 0;
+function pins(): string {
+  const path = join(folder, `p${folders++}`);
+  expect(mounted.stderr.toString()).toBe("");
+  expect(Bun.spawnSync(["mkdir", path]).exitCode).toBe(0);
+  return path;
+}
+const open = (pinPath: string, ...programs: string[]) => BpfObject.load(fixture("map_slots", ...programs), { pinPath });
+
+test("slots that a definition sets are set: maps by index and key, programs by index", () => {
+  using object = open(pins());
+  const ids = ["first", "second"].map((name) => object.map(name).id);
+  const [first, second] = ids as [number, number];
+  expect(new Map(object.map("by_index", BpfMapOfMaps))).toEqual(
+    new Map([
+      [1, first],
+      [3, second],
+    ]),
+  );
+  expect(new Map(object.map("by_key", BpfMapOfMaps))).toEqual(
+    new Map([
+      [0, second],
+      [2, first],
+    ]),
+  );
+  expect([...object.map("jumps", BpfProgArray).ids()].map(([index]) => index)).toEqual([0, 2]);
+  const hop = (to: number) => {
+    global(object, "jump").value = to;
+    return object.program("hop").testRun(PACKET).retval;
+  };
+  expect([hop(0), hop(1), hop(2)]).toEqual([7, 1, 8]);
+  const jumps = object.map("jumps", BpfProgArray);
+  jumps.set(1, object.program("eight")).delete(2);
+  expect([hop(1), hop(2)]).toEqual([8, 1]);
+});
+
+test("a program counts in an inner map that was put in while it was running, typed by the outer map's definition", () => {
+  using object = open(pins(), "count");
+  const outer = object.map("by_key", BpfMapOfMaps<number>);
+  const count = (key: number) => {
+    global(object, "outer_key").value = key;
+    return object.program("count").testRun(PACKET).retval;
+  };
+  expect(count(77)).toBe(2);
+  using inner = outer.create("user77") as BpfHashMap<number, bigint>;
+  expect(inner).toBeInstanceOf(BpfHashMap);
+  outer.set(77, inner);
+  expect([count(77), count(77), inner.get(1)]).toEqual([0, 0, 10n]);
+  using again = outer.inner(77) as BpfHashMap<number, bigint>;
+  expect([again.get(1), again.info().name]).toEqual([10n, "user77"]);
+});
+
+test("a map pinned by name outlives its object, is found by the next one, and is removed where loading fails", () => {
+  const pinPath = pins();
+  const id = (() => {
+    using object = open(pinPath, "share");
+    object.map("shared", BpfHashMap).set(1, 123n);
+    return object.map("shared").id;
+  })();
+  expect(readdirSync(pinPath)).toEqual(["shared"]);
+  {
+    using object = open(pinPath, "share");
+    expect([object.map("shared").id, object.map("shared", BpfHashMap).get(1)]).toEqual([id, 123n]);
+    expect(object.program("share").testRun(PACKET).retval).toBe(123);
+    using opened = openMap(join(pinPath, "shared")) as BpfHashMap<number, bigint>;
+    expect([opened.id, opened.get(1), opened.info().name]).toEqual([id, 123n, "shared"]); // typed by its own BTF
+    opened.set(1, 5n);
+    expect(object.program("share").testRun(PACKET).retval).toBe(5);
+  }
+  rmSync(join(pinPath, "shared"));
+  const spec = fixture("lib_refused", "unchecked_pointer");
+  (spec.maps.values().next().value as { pinning: string }).pinning = "by-name";
+  expect(thrownBy(() => BpfObject.load(spec, { pinPath }))).toBeInstanceOf(VerifierError);
+  expect(readdirSync(pinPath)).toEqual([]);
+});
+
+test("a map that differs is not used instead, whether pinned or given", () => {
+  const pinPath = pins();
+  using object = open(pinPath, "share");
+  const larger = fixture("map_slots", "share");
+  const shared = larger.maps.get("shared");
+  if (shared) [shared.maxEntries, shared.valueSize] = [9, 4];
+  for (const options of [{ pinPath }, { pinPath: pins(), reuse: { shared: object.map("shared") } }]) {
+    const error = thrownBy(() => BpfObject.load(larger, options)) as BpfError;
+    expect(error).toBeInstanceOf(BpfRuntimeError);
+    expect(error.likely).toBe("it differs: value size 8, not 4, entries 8, not 9");
+  }
+});
+
+test("objects share a map that is given, which stays its owner's", () => {
+  using owner = open(pins(), "share");
+  const map = owner.map("shared", BpfHashMap<number, bigint>);
+  map.set(1, 42n);
+  {
+    using user = BpfObject.load(fixture("map_slots", "share"), { pinPath: pins(), reuse: { shared: map } });
+    expect([user.map("shared").id, user.program("share").testRun(PACKET).retval]).toEqual([map.id, 42]);
+  }
+  expect(map.get(1)).toBe(42n);
+});
+
+test("any map is pinned, found, and refused with a reason", () => {
+  using object = load("lib_maps", "none");
+  const map = object.map("measures", BpfHashMap);
+  const path = join(pins(), "measures");
+  map.set({ row: 1, column: 2 }, { sum: 3n, count: 4, unit: "ms" });
+  map.pin(path);
+  expect(existsSync(path)).toBe(true);
+  {
+    using opened = openMap(path) as BpfHashMap;
+    expect([...opened]).toEqual([
+      [
+        { row: 1, column: 2 },
+        { sum: 3n, count: 4, unit: "ms" },
+      ],
+    ]);
+    expect({ ...opened.info(), name: "" }).toEqual({ ...map.info(), name: "" });
+  }
+  const errors = [
+    () => map.pin(path),
+    () => map.pin(join(folder, "no/such")),
+    () => map.pin(join(tmpdir(), "not-a-bpffs")),
+    () => openMap(join(folder, "nothing")),
+    () => openMap("/etc/passwd"),
+  ].map((action) => thrownBy(action) as BpfError);
+  for (const error of errors) {
+    expect(error.message).not.toContain("\n");
+    expect([typeof error.likely, typeof error.action]).toEqual(["string", "string"]);
+  }
+  expect(errors.map(({ errno }) => errno)).toEqual([
+    "EEXIST",
+    "ENOENT",
+    expect.any(String),
+    "ENOENT",
+    expect.any(String),
+  ]);
+  expect(errors[2]?.action).toStartWith("mount one: mount -t bpf bpf ");
+  const BPF_F_RDONLY = 8;
+  using readable = openMap(path, BPF_F_RDONLY) as BpfHashMap;
+  expect(readable.has({ row: 1, column: 2 })).toBe(true);
+  expect((thrownBy(() => readable.clear()) as BpfError).errno).toBe("EPERM");
+  rmSync(path);
+});
+
+test("maps are listed and opened by their numbers", () => {
+  using object = load("lib_maps", "none");
+  const ids = [...mapIds()];
+  expect(ids).toEqual([...kernelIds("maps")].sort((a, b) => a - b));
+  const map = object.map("numbers", BpfHashMap<bigint, bigint>);
+  map.set(1n, 2n);
+  expect(ids).toContain(map.id);
+  using opened = openMapById(map.id) as BpfHashMap<bigint, bigint>;
+  expect([opened instanceof BpfHashMap, opened.name, opened.get(1n)]).toEqual([true, "numbers", 2n]);
+  expect(openMapById(2 ** 31 - 2)).toBeUndefined();
+});
+
+test("maps of the old kind work, untyped", () => {
+  using object = load("map_legacy");
+  const slots = object.map("old_slots", BpfArray);
+  const counts = object.map("old_counts", BpfHashMap<Uint8Array, Uint8Array>);
+  slots.setBytes(2, Uint8Array.of(20, 0, 0, 0));
+  expect(object.program("use").testRun(PACKET).retval).toBe(20);
+  counts.set(Uint8Array.of(1, 0, 0, 0), new Uint8Array(8));
+  expect(object.program("use").testRun(PACKET).retval).toBe(21);
+});
+
+test("a map is asked for by its class, and another is refused by name", () => {
+  using object = load("lib_maps", "none");
+  expect(object.map("numbers", BpfMap)).toBe(object.map("numbers", BpfHashMap));
+  expect(() => object.map("numbers", BpfArray)).toThrow("it is of type HASH");
+});

@@ -1,16 +1,25 @@
 // The list of hooks: one file a kind, one line here.
 
 import type { Hook } from "../program/hook.ts";
+import { cgroup, lsmCgroup } from "./cgroup.ts";
+import { netkit, tcx, xdp } from "./interface-link.ts";
 import { iter } from "./iter.ts";
 import { kprobe, kretprobe } from "./kprobe.ts";
+import { netfilter } from "./netfilter.ts";
+import { netns } from "./netns.ts";
 import { perfEvent } from "./perf-event.ts";
 import { rawTracepoint } from "./raw-tracepoint.ts";
+import { skReuseport, socket } from "./socket.ts";
+import { sockmap } from "./sockmap.ts";
+import { tc } from "./tc.ts";
 import { tracepoint } from "./tracepoint.ts";
 import { fentry, fexit, fmodRet, freplace, fsession, lsm, tpBtf } from "./tracing.ts";
 
 const HOOKS: readonly Hook[] = [
   ...[kprobe, kretprobe, tracepoint, rawTracepoint, perfEvent],
   ...[fentry, fexit, fmodRet, fsession, freplace, tpBtf, lsm, iter],
+  ...[xdp, tc, tcx, netkit, netfilter, netns, socket, skReuseport, sockmap],
+  ...[cgroup, lsmCgroup],
 ];
 
 /** The hook a program's section stands for; undefined where it is attached by other means. */

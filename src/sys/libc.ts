@@ -30,6 +30,7 @@ const SYMBOLS = {
   clock_gettime: { args: ["i32", "ptr"], returns: "i32" },
   getrlimit: { args: ["i32", "ptr"], returns: "i32" },
   setrlimit: { args: ["i32", "ptr"], returns: "i32" },
+  if_nametoindex: { args: ["ptr"], returns: "u32" },
   sysconf: { args: ["i32"], returns: i64 },
 } as const;
 
@@ -79,10 +80,10 @@ export function syscall(
   b: Address = 0,
   c: Address = 0,
   d: Address = 0,
-  e = 0,
-  f = 0,
+  e: Address = 0,
+  f: Address = 0,
 ): number {
-  return result(libc.syscall(nr, addressOf(a), addressOf(b), addressOf(c), addressOf(d), e, f));
+  return result(libc.syscall(nr, addressOf(a), addressOf(b), addressOf(c), addressOf(d), addressOf(e), addressOf(f)));
 }
 
 /** open(2) / openat(2) with O_CLOEXEC left to the caller; a new descriptor or -errno. */
@@ -153,6 +154,9 @@ export function getrlimit(resource: number, limits: BigUint64Array): number {
 export function setrlimit(resource: number, limits: BigUint64Array): number {
   return result(libc.setrlimit(resource, limits));
 }
+
+/** The number of a network interface; 0 where there is none of that name. */
+export const interfaceIndex = (name: string): number => libc.if_nametoindex(cString(name));
 
 const SC_PAGESIZE = 30; // glibc bits/confname.h and musl unistd.h
 /** Bytes of a page of this machine: 4096, 16384 or 65536. */

@@ -820,6 +820,7 @@ export const SIGVTALRM = 26;
 export const SIGWINCH = 28;
 export const SIGXCPU = 24;
 export const SIGXFSZ = 25;
+export const SOL_SOCKET = 1;
 export const SO_ACCEPTCONN = 30;
 export const SO_ATTACH_BPF = 50;
 export const SO_ATTACH_FILTER = 26;

@@ -4,9 +4,9 @@
 
 import { EINVAL } from "elf-loader/uapi";
 import type { AttachOptions, Hook, LoadedProgram } from "../program/hook.ts";
-import { linkCreate } from "../sys/bpf.ts";
+import { linkCreate, objGet } from "../sys/bpf.ts";
 import { Fd } from "../sys/fd.ts";
-import { objGet, progAttach, progDetach } from "../sys/links.ts";
+import { progAttach, progDetach } from "../sys/links.ts";
 import { asLink, BpfLink } from "./link.ts";
 import type { OpenTarget } from "./open-target.ts";
 import { refuse, targetOf } from "./refuse.ts";

@@ -197,7 +197,7 @@ test("each way not to attach is an AttachError, or Unsupported where the kernel 
   expectError(
     thrownBy(() => data.program("advance").attach()),
     AttachError,
-    /has no hook/,
+    /section socket names no target, a socket.s descriptor/,
   );
 });
 

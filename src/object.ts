@@ -4,10 +4,11 @@ import { rmSync } from "node:fs";
 import {
   BpfRuntimeError,
   type Btf,
-  type CoreResolutions,
   compileDecoder,
   compileEncoder,
   type Decoder,
+  KCONFIG,
+  type KernelAnswers,
   kernelBtf,
   kernelMapName,
   linkProgram,
@@ -26,7 +27,8 @@ import { fillSlots, loadMap, type MapOptions } from "./map/load-maps.ts";
 import { BpfMap } from "./map/map.ts";
 import { BpfPerfEventArray } from "./map/perf-event-array.ts";
 import { BpfUserRingBufferMap } from "./map/user-ring-buffer.ts";
-import { BpfProgram } from "./program/program.ts";
+import { KernelExterns } from "./program/externs.ts";
+import { BpfProgram, type LoadOptions as ProgramOptions } from "./program/program.ts";
 import { btfLoad } from "./sys/bpf.ts";
 import { Fd } from "./sys/fd.ts";
 import { withMemlockRaised } from "./sys/memlock.ts";
@@ -66,11 +68,19 @@ export class BpfObject implements Disposable {
       );
     }
     const core = relocate(spec, kernelTypes(options.btf));
+    using externs = new KernelExterns(spec, kernelTypes());
     const object = new BpfObject(spec);
     using btf = loadBtf(spec);
     try {
-      object.#loadMaps({ types: spec.btf, fd: btf?.number }, options);
-      object.#loadPrograms(btf?.number, core, options.onLog);
+      object.#loadMaps({ types: spec.btf, fd: btf?.number }, externs, options);
+      object.#loadPrograms(
+        { core, symbols: externs.symbols },
+        {
+          btfFd: btf?.number,
+          fdArray: externs.fdArray,
+          onLog: options.onLog,
+        },
+      );
       object.#fillSlots(object.programs);
     } catch (error) {
       for (const path of object.#pinned) rmSync(path, { force: true });
@@ -80,9 +90,11 @@ export class BpfObject implements Disposable {
     return object;
   }
 
-  #loadMaps(btf: LoadedBtf, options: LoadOptions): void {
+  #loadMaps(btf: LoadedBtf, externs: KernelExterns, options: LoadOptions): void {
     for (const [name, spec] of this.spec.maps) {
-      const { map, pinned } = loadMap(name, { ...spec, name: kernelMapName(this.spec, spec) }, btf, options);
+      const contents = name === KCONFIG ? externs.kconfig : spec.contents;
+      const named = { ...spec, contents, name: kernelMapName(this.spec, spec) };
+      const { map, pinned } = loadMap(name, named, btf, options);
       this.maps.set(name, map);
       if (pinned) this.#pinned.push(pinned);
     }
@@ -94,11 +106,11 @@ export class BpfObject implements Disposable {
       fillSlots(map, this.spec.maps.get(name) ?? map.spec, (slot) => from.get(slot)?.fd.number);
   }
 
-  #loadPrograms(btfFd: number | undefined, core: CoreResolutions, onLog: LoadOptions["onLog"]): void {
+  #loadPrograms(answers: KernelAnswers, options: ProgramOptions): void {
     for (const [name, program] of this.spec.programs) {
       if (!program.autoload) continue;
-      const linked = linkProgram(this.spec, name, (map) => this.map(map).fd.number, { core });
-      this.programs.set(name, BpfProgram.load(program, linked, { btfFd, hook: hookOf(program.hook), onLog }));
+      const linked = linkProgram(this.spec, name, (map) => this.map(map).fd.number, answers);
+      this.programs.set(name, BpfProgram.load(program, linked, { ...options, hook: hookOf(program.hook) }));
     }
   }
 

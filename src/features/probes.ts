@@ -6,6 +6,7 @@ import {
   BPF_ALU64,
   BPF_CALL,
   BPF_EXIT,
+  BPF_FUNC_get_attach_cookie,
   BPF_FUNC_probe_read_kernel,
   BPF_JMP,
   BPF_K,
@@ -39,6 +40,17 @@ function succeeds(create: () => number): boolean {
   return fd >= 0;
 }
 
+/** Whether the verifier takes a tracepoint's program. */
+const loads = (insns: Uint8Array) =>
+  succeeds(() =>
+    progLoad({
+      prog_type: BPF_PROG_TYPE_TRACEPOINT,
+      insns,
+      insn_cnt: insns.byteLength / 8,
+      license: cString("GPL"),
+    }),
+  );
+
 /** bpf_probe_read_kernel(r10 - 8, 8, 0): refused where the helper is unknown (before 5.5) or under lockdown. */
 const probeReadKernelProgram = assemble([
   { code: BPF_ALU64 | BPF_MOV | BPF_X, dst: BPF_REG_1, src: BPF_REG_10 },
@@ -53,15 +65,16 @@ const probeReadKernelProgram = assemble([
 export const probeReadKernel: Feature = {
   name: "helper bpf_probe_read_kernel",
   since: "5.5",
-  probe: () =>
-    succeeds(() =>
-      progLoad({
-        prog_type: BPF_PROG_TYPE_TRACEPOINT,
-        insns: probeReadKernelProgram,
-        insn_cnt: probeReadKernelProgram.byteLength / 8,
-        license: cString("GPL"),
-      }),
-    ),
+  probe: () => loads(probeReadKernelProgram),
+};
+
+/** Calls a helper that needs no more than the context, and ends. */
+const calling = (helper: number) => assemble([{ code: BPF_JMP | BPF_CALL, imm: helper }, { code: BPF_JMP | BPF_EXIT }]);
+
+export const attachCookie: Feature = {
+  name: "helper bpf_get_attach_cookie",
+  since: "5.15",
+  probe: () => loads(calling(BPF_FUNC_get_attach_cookie)),
 };
 
 export const ringBufferMap: Feature = {
@@ -71,4 +84,4 @@ export const ringBufferMap: Feature = {
 };
 
 /** All of them, in the order in which kernels learned them. */
-export const FEATURES: readonly Feature[] = [probeReadKernel, ringBufferMap];
+export const FEATURES: readonly Feature[] = [probeReadKernel, ringBufferMap, attachCookie];

@@ -11,14 +11,36 @@ interface KernelSymbol {
   readonly module: string;
 }
 
+/** "" where the file is not to be had. */
+function kallsyms(): string {
+  try {
+    return readFileSync("/proc/kallsyms", "latin1");
+  } catch {
+    return "";
+  }
+}
+
+/**
+ * Addresses of symbols of any kind, in hexadecimal, each once: 0 to who may not know. A local variable that a compiler
+ * has renamed (`name.llvm.123`) counts by its name, as with libbpf.
+ */
+export function symbolAddresses(names: Iterable<string>): Map<string, Set<string>> {
+  const found = new Map([...names].map((name) => [name, new Set<string>()]));
+  const text = kallsyms();
+  for (const [name, addresses] of found) {
+    // Searching for a text is many times faster than splitting 10 MB into lines.
+    for (let at = text.indexOf(` ${name}`); at >= 0; at = text.indexOf(` ${name}`, at + 1)) {
+      const line = text.slice(text.lastIndexOf("\n", at) + 1, text.indexOf("\n", at));
+      const [, address = "", kind, symbol = ""] = /^(\w+) (\w) (\S+)/.exec(line) ?? [];
+      if ((kind === "d" ? symbol.replace(/\.llvm\..*$/, "") : symbol) === name) addresses.add(address);
+    }
+  }
+  return found;
+}
+
 /** Functions by name, in no order; [] where the file is not to be had. */
 export function kernelFunctions(): KernelSymbol[] {
-  let text: string;
-  try {
-    text = readFileSync("/proc/kallsyms", "latin1");
-  } catch {
-    return [];
-  }
+  const text = kallsyms();
   const functions: KernelSymbol[] = [];
   for (const [, address = "", name = "", module = ""] of text.matchAll(/^(\w+) [tTwW] (\S+)(?:\t\[(\S+)\])?$/gm))
     functions.push({ address, name, module });

@@ -2,6 +2,7 @@
 // is told from a 64-bit one.
 
 import { SYSCALL_NUMBERS } from "../sys/syscall-numbers.ts";
+import { symbolAddresses } from "./kernel-symbols.ts";
 
 /** Where the entry's function is not called after the system call (arch/x86/entry/syscalls/syscall_64.tbl and its like). */
 const ENTRY_NAMES: { readonly [syscall: string]: string } = {
@@ -34,6 +35,12 @@ export function syscallEntryName(name: string): string {
 export function syscallFunctions(name: string): string[] {
   const entry = syscallEntryName(name);
   return [`${WRAPPER_PREFIX}${entry}`, `sys_${entry}`];
+}
+
+/** Whether entries are wrappers, whose argument is the caller's registers. */
+export function syscallWrapper(): boolean {
+  const name = `${WRAPPER_PREFIX}bpf`;
+  return (symbolAddresses([name]).get(name)?.size ?? 0) > 0;
 }
 
 /**

@@ -17,6 +17,8 @@ const NAME_LENGTH = 15; // BPF_OBJ_NAME_LEN without the NUL
 export interface LoadOptions {
   /** Descriptor of the object's BTF in the kernel, for line numbers in the verifier's log. */
   readonly btfFd?: number | undefined;
+  /** Descriptors of modules' BTF that its calls of kernel functions count from. */
+  readonly fdArray?: Int32Array | undefined;
   readonly hook?: Hook | undefined;
   /** Called with the verifier's whole log where it took the program. */
   readonly onLog?: ((program: string, log: string) => void) | undefined;
@@ -109,6 +111,7 @@ function loadFields(spec: ProgramSpec, linked: LinkedProgram, options: LoadOptio
     prog_flags: spec.flags,
     prog_name: cString(spec.name.replace(/[^A-Za-z0-9_.]/g, "_").slice(0, NAME_LENGTH)),
     expected_attach_type: spec.expectedAttachType,
+    fd_array: options.fdArray,
     ...(options.btfFd === undefined ? {} : debugInfo(linked, options.btfFd)),
   };
 }

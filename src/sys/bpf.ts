@@ -6,6 +6,7 @@
 
 import {
   BPF_BTF_GET_FD_BY_ID,
+  BPF_BTF_GET_NEXT_ID,
   BPF_BTF_LOAD,
   BPF_LINK_CREATE,
   BPF_MAP_CREATE,
@@ -103,6 +104,15 @@ export const objGet = (path: string, flags = 0): number =>
 /** A new descriptor by the kernel's number (CAP_SYS_ADMIN); -ENOENT where it is gone. */
 export const mapGetFdById = (id: number): number => bpf(BPF_MAP_GET_FD_BY_ID, bpf_attr_get_id, { map_id: id });
 export const btfGetFdById = (id: number): number => bpf(BPF_BTF_GET_FD_BY_ID, bpf_attr_get_id, { btf_id: id });
+
+/** The number of the next BTF behind this one, or -ENOENT (CAP_SYS_ADMIN). */
+export function btfGetNextId(id: number): number {
+  const { bytes } = encodeStruct(bpf_attr_get_id, { start_id: id });
+  const result = syscall(NR_BPF, BPF_BTF_GET_NEXT_ID, bytes, NEXT_ID_SIZE);
+  return result < 0 ? result : readField(bpf_attr_get_id, bytes, "next_id");
+}
+/** Up to open_flags: what kernels do not know they do not take. */
+const NEXT_ID_SIZE = 12;
 /** The number of the map that follows (after 0: of the first), or -ENOENT (CAP_SYS_ADMIN). */
 export function mapGetNextId(id: number): number {
   const { bytes } = encodeStruct(bpf_attr_get_id, { start_id: id });

@@ -4,7 +4,7 @@
  * where those of the kernel's end.
  */
 import { MAX_NAME, Reader } from "../bytes/reader.ts";
-import { bytesToString, stringToBytes } from "../bytes/text.ts";
+import { bytesToString, concat, stringToBytes } from "../bytes/text.ts";
 import { ObjectError } from "../errors.ts";
 import { BTF_MAGIC } from "../uapi/btf.ts";
 import { readSections, type Sections, writeSections } from "./blob.ts";
@@ -40,7 +40,7 @@ export class Btf {
     this.name = name;
     this.#types = types;
     this.#lastOfBase = base ? base.typeCount - 1 : 0;
-    this.#stringsFrom = base ? base.#stringsFrom + base.#types.strings.length : 0;
+    this.#stringsFrom = base?.stringsEnd ?? 0;
     this.#starts = this.#index();
     this.typeCount = this.#lastOfBase + this.#starts.length;
   }
@@ -90,6 +90,12 @@ export class Btf {
     if (id === 0) return "void";
     const at = this.#start(id);
     return this.#string(this.#types.words[at] as number, at);
+  }
+
+  /** Where in the string section its name is. */
+  nameOffsetOf(id: number): number {
+    if (this.base && id <= this.#lastOfBase) return this.base.nameOffsetOf(id);
+    return this.#types.words[this.#start(id)] as number;
   }
 
   /** A string of the string section by its offset, as .BTF.ext refers to it. */
@@ -187,6 +193,20 @@ export class Btf {
   /** A copy that may be patched without changing this one. */
   copy(): Btf {
     return new Btf(this.byteOrder, { ...this.#types, words: this.#types.words.slice() }, this.name, this.base);
+  }
+
+  /** A copy with more records and strings behind its own: for btf/builder.ts. */
+  extended(words: Int32Array, strings: Uint8Array): Btf {
+    const all = new Int32Array(this.#types.words.length + words.length);
+    all.set(this.#types.words);
+    all.set(words, this.#types.words.length);
+    const types = { ...this.#types, words: all, strings: concat([this.#types.strings, strings]) };
+    return new Btf(this.byteOrder, types, this.name, this.base);
+  }
+
+  /** The string offset behind its last name. */
+  get stringsEnd(): number {
+    return this.#stringsFrom + this.#types.strings.length;
   }
 
   /** Changes one 32-bit word of a record, counted from the start of its btf_type: for the fix-ups before load. */

@@ -3,18 +3,26 @@
  * function addresses, maps, data. Source: bpf_object__reloc_code and bpf_object__relocate_data in libbpf's libbpf.c;
  * relocation kinds in the kernel's Documentation/bpf/llvm_reloc.rst.
  */
-import { INSN_SIZE, Instructions } from "../asm/instructions.ts";
+import { CALL, INSN_SIZE, Instructions } from "../asm/instructions.ts";
 import { firstRecord } from "../btf/ext.ts";
 import { concat } from "../bytes/text.ts";
-import { patchInstruction } from "../core/patch.ts";
+import { patchInstruction, poison } from "../core/patch.ts";
 import type { CoreResolution, CoreResolutions } from "../core/relocate.ts";
 import type { ElfRelocation } from "../elf/elf-file.ts";
 import { R_BPF_64_32, R_BPF_64_64 } from "../elf/relocation-types.ts";
 import { ObjectError } from "../errors.ts";
+import { KCONFIG, KSYMS } from "../spec/externs.ts";
 import { type BpfFunction, functionAt, mapKey } from "../spec/image.ts";
 import type { ObjectSpec } from "../spec/object-spec.ts";
+import { sourceLine } from "../spec/source-line.ts";
 import type { LinkedProgram, Unresolved } from "../spec/types.ts";
-import { BPF_PSEUDO_FUNC, BPF_PSEUDO_MAP_FD, BPF_PSEUDO_MAP_VALUE } from "../uapi/bpf.ts";
+import {
+  BPF_PSEUDO_BTF_ID,
+  BPF_PSEUDO_FUNC,
+  BPF_PSEUDO_KFUNC_CALL,
+  BPF_PSEUDO_MAP_FD,
+  BPF_PSEUDO_MAP_VALUE,
+} from "../uapi/bpf.ts";
 import { SHN_UNDEF, STT_FUNC, STT_SECTION } from "../uapi/elf.ts";
 import { linkExtInfo, type PlacedFunction } from "./ext-info.ts";
 
@@ -25,7 +33,21 @@ const MAX_FUNCTIONS = 256;
 export interface KernelAnswers {
   /** What `relocate` gave. */
   readonly core?: CoreResolutions | undefined;
+  /** Of the externs of `.ksyms`, by name; a weak function that is left out is poisoned, a weak variable is 0. */
+  readonly symbols?: ReadonlyMap<string, SymbolAnswer> | undefined;
 }
+
+/** Where a symbol of the kernel is. */
+export type SymbolAnswer =
+  | { readonly address: bigint }
+  | {
+      /** In the BTF of the kernel or of a module. */
+      readonly btfId: number;
+      /** Descriptor of the module's BTF, 0 of the kernel's. */
+      readonly btfFd: number;
+      /** Index of that descriptor in `fd_array` of program load, 0 of the kernel. */
+      readonly fdIndex: number;
+    };
 
 /**
  * @param program name of one of `spec.programs`
@@ -126,12 +148,14 @@ class Linker {
     this.#unresolved.set(at + i, { fn: fn.name, what: resolution.what, why, source: resolution.source });
   }
 
-  #relocate({ fn, at, code }: Placed): void {
+  #relocate(placed: Placed): void {
+    const { fn, at, code } = placed;
     const relocations = this.#relocationsOf(fn);
     for (let i = 0; i < code.count; i++) {
       const relocation = relocations.get(i);
       const target = this.#functionReference(fn, code, i, relocation);
       if (target) code.setImm(i, this.#place(target).at - (at + i) - 1);
+      else if (relocation && isExtern(relocation)) this.#relocateExtern(placed, i, relocation.symbol.name);
       else if (relocation) this.#relocateData(fn, code, i, relocation);
       if (code.isWide(i)) i++;
     }
@@ -160,6 +184,7 @@ class Linker {
     i: number,
     relocation?: ElfRelocation,
   ): BpfFunction | undefined {
+    if (relocation && isExtern(relocation)) return undefined;
     if (code.isCall(i)) {
       // Within a section a call is relative to the next instruction. With a relocation the immediate is -1 for a symbol
       // of its own, and the target's index less one for a section symbol: one formula for both.
@@ -188,9 +213,53 @@ class Linker {
     return found;
   }
 
-  #checkRelocation(fn: BpfFunction, i: number, { type, symbol }: ElfRelocation, wanted: number): void {
-    if (symbol.section === SHN_UNDEF) throw this.#error(fn, i, `it needs extern ${symbol.name}: not supported`);
+  #checkRelocation(fn: BpfFunction, i: number, { type }: ElfRelocation, wanted: number): void {
     if (type !== wanted) throw this.#error(fn, i, `relocation type ${type} does not fit the instruction`);
+  }
+
+  #relocateExtern(placed: Placed, i: number, name: string): void {
+    const { fn, code } = placed;
+    const extern = this.#spec.externs.get(name);
+    const answers = this.#answers.symbols;
+    if (extern?.section === KCONFIG && code.isWide(i) && i + 1 < code.count) {
+      this.#setAddress(code, i, BPF_PSEUDO_MAP_VALUE, this.#fdOf(KCONFIG), extern.offset);
+    } else if (extern?.section === KSYMS && answers && (code.isWide(i) ? i + 1 < code.count : code.isCall(i))) {
+      const answer = answers.get(name);
+      if (!answer && !extern.weak) throw this.#error(fn, i, `extern ${name} is not known`);
+      if (code.isCall(i)) this.#relocateKernelCall(placed, i, name, answer);
+      else this.#relocateSymbol(code, i, answer ?? { address: 0n });
+    } else {
+      throw this.#error(fn, i, extern?.section ? `extern ${name} needs a kernel` : `extern ${name} is nowhere defined`);
+    }
+  }
+
+  /** A kernel function; one that is not there fails only where the verifier gets there. */
+  #relocateKernelCall({ fn, at, code }: Placed, i: number, name: string, answer: SymbolAnswer | undefined): void {
+    if (answer && "btfId" in answer) {
+      code.set(i, CALL, 0, BPF_PSEUDO_KFUNC_CALL, answer.fdIndex, answer.btfId);
+      return;
+    }
+    if (answer) throw this.#error(fn, i, `extern ${name} has no type to be called by`);
+    poison(code, i);
+    const source = sourceLine(this.#spec, fn.section.name, fn.start + i)?.where;
+    const why = "neither the kernel nor a loaded module has it, or it is of another type";
+    this.#unresolved.set(at + i, { fn: fn.name, what: `kernel function ${name}`, why, source });
+  }
+
+  #relocateSymbol(code: Instructions, i: number, answer: SymbolAnswer): void {
+    if ("btfId" in answer) {
+      this.#setAddress(code, i, BPF_PSEUDO_BTF_ID, answer.btfId, answer.btfFd);
+    } else {
+      const [low, high] = [BigInt.asIntN(32, answer.address), BigInt.asIntN(32, answer.address >> 32n)];
+      this.#setAddress(code, i, 0, Number(low), Number(high));
+    }
+  }
+
+  /** A 64-bit load: what its source register says it is, and the two immediates. */
+  #setAddress(code: Instructions, i: number, kind: number, first: number, second: number): void {
+    code.setSrc(i, kind);
+    code.setImm(i, first);
+    code.setImm(i + 1, second);
   }
 
   /** A map's descriptor, or an address in a data section as descriptor and offset. */
@@ -206,9 +275,7 @@ class Linker {
       code.setImm(i, this.#fdOf(map));
     } else if (data !== undefined) {
       this.#checkOffset(fn, i, symbol.section, offset);
-      code.setSrc(i, BPF_PSEUDO_MAP_VALUE);
-      code.setImm(i, this.#fdOf(data));
-      code.setImm(i + 1, offset);
+      this.#setAddress(code, i, BPF_PSEUDO_MAP_VALUE, this.#fdOf(data), offset);
     } else {
       throw this.#error(
         fn,
@@ -233,6 +300,8 @@ class Linker {
     return new ObjectError(`Cannot link function ${fn.name}: ${why}`, fn.section.name, offset);
   }
 }
+
+const isExtern = ({ symbol }: ElfRelocation): boolean => symbol.section === SHN_UNDEF;
 
 /** Index of the first relocation at or behind an offset. */
 function lowerBound(relocations: readonly ElfRelocation[], offset: number): number {

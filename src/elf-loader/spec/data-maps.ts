@@ -7,6 +7,7 @@ import type { ElfFile, ElfSection } from "../elf/elf-file.ts";
 import { BPF_F_MMAPABLE, BPF_F_RDONLY_PROG, BPF_MAP_TYPE_ARRAY, BPF_OBJ_NAME_LEN } from "../uapi/bpf.ts";
 import { BTF_VAR_STATIC } from "../uapi/btf.ts";
 import { SHT_NOBITS, SHT_PROGBITS } from "../uapi/elf.ts";
+import { type ExternSpec, KCONFIG } from "./externs.ts";
 import type { MapSpec } from "./types.ts";
 
 interface DataKind {
@@ -36,7 +37,16 @@ export function readDataMaps(elf: ElfFile, btf: Btf | undefined): Map<number, Ma
   return maps;
 }
 
-function toMap(section: ElfSection, { readOnly }: DataKind, btf: Btf | undefined): MapSpec {
+/** The map of the kernel's configuration, where the object asks for any; zeros until it is loaded. */
+export function readKconfigMap(externs: ReadonlyMap<string, ExternSpec>, btf: Btf | undefined): MapSpec[] {
+  if (![...externs.values()].some(({ section }) => section === KCONFIG)) return [];
+  const size = btf?.sizeOf(btf.findByName(KCONFIG, "datasec")) ?? 0;
+  return [toMap({ name: KCONFIG, size, data: new Uint8Array() }, { readOnly: true }, btf)];
+}
+
+type Content = Pick<ElfSection, "name" | "size" | "data">;
+
+function toMap(section: Content, { readOnly }: Pick<DataKind, "readOnly">, btf: Btf | undefined): MapSpec {
   const contents = new Uint8Array(section.size);
   contents.set(section.data);
   const valueTypeId = btf?.findByName(section.name, "datasec") ?? 0;

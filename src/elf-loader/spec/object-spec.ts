@@ -1,5 +1,6 @@
 /** An object before it is loaded: plain data to look at and to edit. */
 import type { Btf } from "../btf/btf.ts";
+import type { ExternSpec } from "./externs.ts";
 import { Globals } from "./globals.ts";
 import type { ObjectImage } from "./image.ts";
 import type { ProgramSpec } from "./program-spec.ts";
@@ -11,6 +12,7 @@ interface Parts {
   readonly kernelVersion: number | undefined;
   readonly maps: Map<string, MapSpec>;
   readonly programs: Map<string, ProgramSpec>;
+  readonly externs: ReadonlyMap<string, ExternSpec>;
   readonly btf: Btf | undefined;
   readonly warnings: readonly string[];
   readonly image: ObjectImage;
@@ -29,6 +31,8 @@ export class ObjectSpec {
   readonly maps: Map<string, MapSpec>;
   /** Programs by the name of their function, in the order of the object. */
   readonly programs: Map<string, ProgramSpec>;
+  /** What it leaves to the kernel, by name. */
+  readonly externs: ReadonlyMap<string, ExternSpec>;
   /** Global variables, read from and written to `contents` of the data maps. */
   readonly globals: Globals;
   /** BTF of the object, its section sizes and variable offsets filled in. */
@@ -45,6 +49,7 @@ export class ObjectSpec {
     this.kernelVersion = parts.kernelVersion;
     this.maps = parts.maps;
     this.programs = parts.programs;
+    this.externs = parts.externs;
     this.btf = parts.btf;
     this.warnings = parts.warnings;
     this.image = parts.image;

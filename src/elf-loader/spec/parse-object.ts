@@ -4,7 +4,8 @@ import { Reader } from "../bytes/reader.ts";
 import { cString } from "../bytes/text.ts";
 import { type ElfFile, type ElfSection, parseElf } from "../elf/elf-file.ts";
 import { ObjectError } from "../errors.ts";
-import { readDataMaps } from "./data-maps.ts";
+import { readDataMaps, readKconfigMap } from "./data-maps.ts";
+import { readExterns } from "./externs.ts";
 import { type BpfFunction, collectFunctions } from "./image.ts";
 import { LEGACY_WARNING, readLegacyMaps } from "./legacy-maps.ts";
 import { readMapDefinitions } from "./map-definitions.ts";
@@ -21,7 +22,7 @@ import type { MapSpec } from "./types.ts";
  */
 export function parseObject(bytes: Uint8Array, name = ""): ObjectSpec {
   const elf = parseElf(bytes);
-  const btf = readObjectBtf(elf);
+  const { btf, externs } = readExterns(elf, readObjectBtf(elf));
   const ext = findSection(elf, ".BTF.ext");
   const functions = collectFunctions(elf);
   const dataMaps = readDataMaps(elf, btf);
@@ -31,8 +32,9 @@ export function parseObject(bytes: Uint8Array, name = ""): ObjectSpec {
     name: name.replace(/\..*$/s, ""),
     license: readLicense(elf),
     kernelVersion: readVersion(elf),
-    maps: byName([...defined.map(({ spec }) => spec), ...dataMaps.values()]),
+    maps: byName([...defined.map(({ spec }) => spec), ...dataMaps.values(), ...readKconfigMap(externs, btf)]),
     programs: toPrograms([...functions.values()].flat()),
+    externs,
     btf,
     warnings: legacy.length > 0 ? [LEGACY_WARNING] : [],
     image: {

@@ -1,0 +1,99 @@
+// Externs on a real kernel: what programs find in the kernel's configuration, its symbols and functions is what the
+// kernel's own files say; what is missing is named where a program gets there.
+
+import { expect, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
+import { release } from "node:os";
+import { gunzipSync } from "node:zlib";
+import type { ExternSpec } from "elf-loader";
+import { type BpfError, BpfObject, FEATURES, UnsupportedError, VerifierError } from "../../src/index.ts";
+import { fixture, KERNEL, load, thrownBy } from "./lib-support.ts";
+
+const bootConfig = `/boot/config-${release()}`;
+const packedConfig = "/proc/config.gz";
+const config = existsSync(bootConfig)
+  ? readFileSync(bootConfig, "utf8")
+  : existsSync(packedConfig)
+    ? gunzipSync(new Uint8Array(readFileSync(packedConfig))).toString()
+    : undefined;
+
+const option = (name: string) => new RegExp(`^${name}=(.*)$`, "m").exec(config ?? "")?.[1] ?? "";
+const kallsyms = readFileSync("/proc/kallsyms", "latin1");
+const [, address = ""] = /^(\w+) \w schedule$/m.exec(kallsyms) ?? [];
+
+/** As uname -v of Debian's kernels says it, else uname -r. */
+function version(): number {
+  const text = /Debian (\d+\.\d+\.\d+)/.exec(readFileSync("/proc/sys/kernel/version", "utf8"))?.[1] ?? release();
+  const [a = 0, b = 0, c = 0] = text.split(/[.-]/).map(Number);
+  return a * 65536 + b * 256 + Math.min(c, 255);
+}
+
+function prepared(...programs: string[]) {
+  const spec = fixture("externs", ...programs);
+  spec.globals.set("expected", {
+    schedule: BigInt(`0x${address}`),
+    version: version(),
+    cookie: FEATURES.find(({ name }) => name.includes("attach_cookie"))?.probe(),
+    wrapper: / __(x64|arm64)_sys_bpf$/m.test(kallsyms),
+  });
+  return spec;
+}
+
+test.skipIf(config === undefined)("the kernel's configuration, by every type of variable", () => {
+  const spec = fixture("kconfig");
+  spec.globals.set("expected", {
+    hz: Number(option("CONFIG_HZ")),
+    log_buf_shift: Number(option("CONFIG_LOG_BUF_SHIFT")),
+    compiler: option("CONFIG_CC_VERSION_TEXT").slice(1, 16),
+  });
+  using object = BpfObject.load(spec);
+  expect(object.program("configuration").testRun(undefined, 0).retval).toBe(0);
+});
+
+test("without a configuration to read, its externs are refused", () => {
+  if (config === undefined) {
+    expect(thrownBy(() => load("kconfig"))).toBeInstanceOf(UnsupportedError);
+    return;
+  }
+  const spec = fixture("kconfig");
+  const wrong = spec.copy();
+  (wrong.externs as Map<string, ExternSpec>).set("CONFIG_HZ", {
+    ...wrong.externs.get("CONFIG_HZ"),
+    name: "CONFIG_HZZ",
+  } as ExternSpec);
+  expect((thrownBy(() => BpfObject.load(wrong)) as BpfError).message).toMatch(/^Cannot find extern CONFIG_HZZ: /);
+});
+
+test("values that only the loader knows: the kernel's version, cookies, wrappers of system calls", () => {
+  using object = BpfObject.load(prepared("virtual"));
+  expect(object.program("virtual").testRun(undefined, 0).retval).toBe(0);
+});
+
+test("what a guest must have is there", () => {
+  expect(KERNEL === "host" || / runqueues$/m.test(kallsyms)).toBe(true);
+});
+
+test("symbols by address and by type, weak ones that are not there", () => {
+  using object = BpfObject.load(prepared("symbols"));
+  expect(object.program("symbols").testRun(undefined, 0).retval).toBe(0);
+});
+
+// The kernel looks a variable's address up in its own table, which holds variables with CONFIG_KALLSYMS_ALL only.
+test.skipIf(!/ runqueues$/m.test(kallsyms))("a variable of the kernel, one for each CPU, by its type", () => {
+  using object = BpfObject.load(prepared("per_cpu"));
+  expect(object.program("per_cpu").testRun(undefined, 0).retval).toBe(0);
+});
+
+test("a function that is not there is named where it is called", () => {
+  const error = thrownBy(() => BpfObject.load(prepared("needs_function"))) as BpfError;
+  expect(error).toBeInstanceOf(VerifierError);
+  expect(error.message).toMatch(
+    /^Cannot load program needs_function: it needs the kernel function no_such_function \(externs\.bpf\.c:\d+\): /,
+  );
+});
+
+test("functions of the kernel are called, by a name with a flavor too", () => {
+  const known = / bpf_task_from_pid$/m.test(kallsyms);
+  using object = load("kfunc");
+  expect(object.program("call").testRun(undefined, 0).retval | 0).toBe(known ? 0 : -1);
+});

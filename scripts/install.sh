@@ -15,8 +15,9 @@ case $(uname -m) in
   *) fail "no hello-ebpf for $(uname -m), only for x86_64 and aarch64" ;;
 esac
 
-# The C library is known by its loader. The musl build also needs the C++ library, which musl systems lack at first.
-if [ -e "$glibc" ]; then
+# The C library is known by its loader. Where musl's is under glibc's name too, or gcompat's, that has not glibc's symbols.
+# The musl build also needs the C++ library, which musl systems lack at first.
+if grep -q GLIBC_PRIVATE "$glibc" 2>/dev/null; then
   name=hello-ebpf-linux-$arch
 elif [ -e "/lib/ld-musl-$(uname -m).so.1" ]; then
   name=hello-ebpf-linux-$arch-musl

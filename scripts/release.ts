@@ -4,33 +4,24 @@
 // is written under other names and renamed, SHA256SUMS last: where it is, the rest is whole.
 
 import { createHash } from "node:crypto";
-import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { buildExecutables } from "./release/executables.ts";
 import { imageArchive, imageEntries } from "./release/image.ts";
 import { libcFor } from "./release/libc.ts";
+import { place, placeTree } from "./release/place.ts";
 import { type Provenance, provenance } from "./release/provenance.ts";
 import { IMAGES, type ImageTarget, TARGETS } from "./release/targets.ts";
 
 const ROOT = resolve(import.meta.dir, "..");
 const SUMS = "SHA256SUMS";
 
-function place(path: string, data: Uint8Array, mode = 0o644): string {
-  mkdirSync(resolve(path, ".."), { recursive: true });
-  writeFileSync(`${path}.new`, data);
-  chmodSync(`${path}.new`, mode);
-  renameSync(`${path}.new`, path);
-  return path;
-}
-
 /** The image's archive in dist/, and its files in build/image/NAME, from where scripts/containers/Containerfile copies. */
 function buildImage(target: ImageTarget, folder: string, about: Provenance): string {
   const executable = readFileSync(join(folder, `hello-ebpf-${target.name}`));
   const libc = libcFor(target);
-  const tree = join(ROOT, "build/image", target.name);
-  rmSync(tree, { recursive: true, force: true });
-  for (const { path, data, mode } of imageEntries(executable, libc)) place(join(tree, path), data, mode);
+  placeTree(join(ROOT, "build/image", target.name), imageEntries(executable, libc));
   return place(join(folder, `hello-ebpf-image-${target.name}.tar`), imageArchive(target, executable, libc, about));
 }
 

@@ -19,10 +19,9 @@ const NAME = "hello-ebpf";
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
 const json = (value: unknown) => Buffer.from(JSON.stringify(value));
 
-/** Labels by the OCI convention (annotations.md), and which libc is in it. */
-export function labels(libc: string, { version, licenses, description, revision, created }: Provenance) {
+/** Labels by the OCI convention (annotations.md). */
+export function labels({ version, licenses, description, revision, created }: Provenance) {
   return {
-    "hello-ebpf.libc": libc,
     "org.opencontainers.image.created": created,
     "org.opencontainers.image.description": description,
     // Of all that is in it: ours, Bun with its JavaScriptCore, and glibc.
@@ -33,16 +32,16 @@ export function labels(libc: string, { version, licenses, description, revision,
   };
 }
 
-/** The image configuration (config.md): what docker inspect shows. */
+/** The image configuration (config.md): what docker inspect shows, and docker history, where the libc is named. */
 function configuration(target: ImageTarget, provenance: Provenance, libc: string, diffId: string) {
   return {
     created: provenance.created,
     architecture: target.architecture,
     ...(target.variant ? { variant: target.variant } : {}),
     os: "linux",
-    config: { Entrypoint: [`/${NAME}`], WorkingDir: "/", Labels: labels(libc, provenance) },
+    config: { Entrypoint: [`/${NAME}`], WorkingDir: "/", Labels: labels(provenance) },
     rootfs: { type: "layers", diff_ids: [`sha256:${diffId}`] },
-    history: [{ created: provenance.created, created_by: "COPY . /" }],
+    history: [{ created: provenance.created, created_by: "COPY . /", comment: libc }],
   };
 }
 

@@ -1,7 +1,7 @@
 // The loader and the libraries of an image: Debian's glibc for its machine, downloaded and unpacked, never installed.
 //
 // libc6 is the newest of bookworm and its security suite at the time of the release, not a pinned one: mirrors drop the
-// versions they replace, and an image ought to have the fixes. Which one it is stands in the image's label; the same
+// versions they replace, and an image ought to have the fixes. Which one it is stands in the image's history; the same
 // commit and the same libc6 give the same image. apt checks signatures; its state and the packages are kept in
 // ${XDG_CACHE_HOME:-~/.cache}/hello-ebpf/libc, apart from the machine's own.
 
@@ -36,7 +36,7 @@ function download(architecture: string): string {
 
 /** What an image takes from Debian. */
 export interface Libc {
-  /** Package and version, for the label. */
+  /** Package and version. */
   readonly source: string;
   /** The loader where the executable asks for it, and the libraries where the loader looks for them. */
   readonly entries: readonly TarEntry[];

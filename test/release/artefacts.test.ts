@@ -3,10 +3,21 @@
 
 import { afterAll, describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { LAYER_LIMIT } from "../../scripts/release/image.ts";
+import { placeTree } from "../../scripts/release/place.ts";
 import { IMAGES, LIBRARIES, TARGETS } from "../../scripts/release/targets.ts";
 import { checkIntegrity } from "../../scripts/release/templates.ts";
 import { ROOT } from "../kernel/support.ts";
@@ -166,8 +177,11 @@ describe.each(IMAGES)("the image for $name", ({ name, architecture, triplet, loa
   test("starts hello-ebpf, says what it is by OCI labels, and where its parts come from", () => {
     const config = json(json("manifest.json")[0].Config);
     expect(config).toMatchObject({ architecture, os: "linux", config: { Entrypoint: ["/hello-ebpf"] } });
+    expect(config.history).toMatchObject([{ comment: expect.stringMatching(/^libc6 2\.36-\S+ (amd64|arm64)$/) }]);
+    for (const label of Object.keys(config.config.Labels))
+      expect(label).toMatch(/^org\.opencontainers\.image\.[a-z]+$/);
     expect(config.config.Labels).toMatchObject({
-      "hello-ebpf.libc": expect.stringMatching(/^libc6 2\.36-\S+ (amd64|arm64)$/),
+      "org.opencontainers.image.description": checkoutJson("package.json").description,
       "org.opencontainers.image.title": "hello-ebpf",
       "org.opencontainers.image.version": checkoutJson("package.json").version,
       "org.opencontainers.image.created": expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
@@ -182,6 +196,18 @@ describe.each(IMAGES)("the image for $name", ({ name, architecture, triplet, loa
       expect(run(["readelf", "-h", tree + file])).toContain(MACHINES[name]!.machine);
     }
   });
+});
+
+test("the files that the Containerfile copies may be read by anybody, whatever the umask was", () => {
+  const tree = join(folder, "tree");
+  const umask = process.umask(0o077);
+  try {
+    placeTree(tree, [{ path: "lib/a/b", mode: 0o755, data: new Uint8Array(1) }]);
+  } finally {
+    process.umask(umask);
+  }
+  for (const path of ["", "lib", "lib/a", "lib/a/b"])
+    expect([path, (statSync(join(tree, path)).mode & 0o777).toString(8)]).toEqual([path, "755"]);
 });
 
 /** A file of the checkout. */

@@ -44,9 +44,9 @@ class Root {
   constructor(files: readonly string[]) {
     for (const folder of ["bin", "release", "usr/local/bin"]) mkdirSync(join(this.path, folder), { recursive: true });
     copyFileSync(busybox, join(this.path, "bin/busybox"));
-    for (const applet of ["sh", "uname", "sed", "sha256sum", "cp", "chmod", "mv", "mkdir", "rm", "dirname"])
+    for (const applet of ["sh", "uname", "sed", "grep", "sha256sum", "cp", "chmod", "mv", "mkdir", "rm", "dirname"])
       symlinkSync("busybox", join(this.path, "bin", applet));
-    for (const file of files) this.write(file, "");
+    for (const file of files) this.write(file, file === GLIBC ? "... GLIBC_PRIVATE ..." : "");
     const sums: string[] = [];
     for (const { name } of TARGETS) {
       const standIn = `#!/bin/sh\necho hello-ebpf ${name}\n`;
@@ -102,6 +102,7 @@ describe("picks by libc", () => {
     ["glibc", [GLIBC], `linux-${ARCH}`],
     ["musl with libstdc++", [MUSL, "usr/lib/libstdc++.so.6"], `linux-${ARCH}-musl`],
     ["glibc beside musl", [GLIBC, MUSL], `linux-${ARCH}`],
+    ["musl under glibc's name", [MUSL, "usr/lib/libstdc++.so.6", `/${GLIBC}`], `linux-${ARCH}-musl`],
   ] as const)
     test(libc, () => {
       const root = new Root(files);

@@ -17,7 +17,7 @@ esac
 
 # The C library is known by its loader. Where musl's is under glibc's name too, or gcompat's, that has not glibc's symbols.
 # The musl build also needs the C++ library, which musl systems lack at first.
-if grep -q GLIBC_PRIVATE "$glibc" 2>/dev/null; then
+if grep -qs GLIBC_PRIVATE "$glibc"; then
   name=hello-ebpf-linux-$arch
 elif [ -e "/lib/ld-musl-$(uname -m).so.1" ]; then
   name=hello-ebpf-linux-$arch-musl

@@ -63,6 +63,7 @@ static void boot(void)
 	mount("proc", "/proc");
 	mount("sysfs", "/sys");
 	mount("devtmpfs", "/dev");
+	mount("securityfs", "/sys/kernel/security");
 	long fd = call(__NR_openat, AT_FDCWD, (long)SERIAL, O_RDWR, 0, 0);
 
 	call(__NR_dup3, fd, 1, 0, 0, 0);

@@ -9,12 +9,14 @@
  *   witness with NAME=VALUE CMD...    becomes CMD with that in its environment
  *   witness parent MASK               waits until every thread of its parent has no_new_privs and
  *                                     no other capabilities than MASK, 16 hexadecimal digits
+ *   witness write FILE TEXT           writes it there
  *   witness check CMD...              runs CMD, whose standard output is the text of such
  *                                     a storm, and counts the lines that are not as made
  */
 #include "bare.h"
 
 #define PR_SET_NAME 15
+#define O_WRONLY 1
 
 /* The name of event N: s and seven digits. */
 static void storm(unsigned int times)
@@ -197,6 +199,13 @@ static int check_parent(const char *mask)
 	return others != 0;
 }
 
+static int write_file(const char *path, const char *text)
+{
+	long fd = call(__NR_openat, AT_FDCWD, (long)path, O_WRONLY, 0, 0);
+
+	return call(__NR_write, fd, (long)text, length(text), 0, 0) != (long)length(text);
+}
+
 void begin(long *stack)
 {
 	char **argv = (char **)(stack + 1);
@@ -210,6 +219,8 @@ void begin(long *stack)
 		status = start_many(argv[0], parse(argv[2]));
 	else if (same(argv[1], "parent"))
 		status = check_parent(argv[2]);
+	else if (stack[0] > 3 && same(argv[1], "write"))
+		status = write_file(argv[2], argv[3]);
 	else if (same(argv[1], "check"))
 		status = check(argv + 2);
 	else if (stack[0] > 3 && same(argv[1], "on")) {

@@ -35,6 +35,21 @@ const BARE_RUNS: readonly BareRun[] = [
   })),
 ];
 
+/** The last of all, as there is no way back: what the kernel then refuses, and that it is said. */
+const LOCKED_DOWN: readonly BareRun[] = [
+  { command: "/witness write /sys/kernel/security/lockdown confidentiality", checks: [] },
+  ...["ring --attach kprobe", "trace"].map((mode) => ({
+    command: `/hello-ebpf --mode ${mode} --duration 5s`,
+    status: 3,
+    checks: [
+      prints(/ gave EPERM: the kernel is locked down \(lockdown=confidentiality\); boot with /, 1),
+      prints(/./, 1),
+    ],
+  })),
+];
+
+const ALONE: readonly BareRun[] = [...BARE_RUNS, ...LOCKED_DOWN];
+
 /** An archive's place in FOLDER, with a word of its own that no test can print by chance. */
 const place = (name: string): BareArchive => ({
   path: join(FOLDER, `${name}.${process.pid}.cpio`),
@@ -77,7 +92,7 @@ export class Archives {
   bare(): BareArchive {
     if (this.#bare) return this.#bare;
     const archive = place("bare");
-    const commands = BARE_RUNS.map((run) => run.command);
+    const commands = ALONE.map((run) => run.command);
     bareInitramfs(archive.path, MACHINES.amd64, { nonce: archive.nonce, commands }, addExecutable);
     this.#bare = archive;
     return archive;
@@ -111,7 +126,7 @@ async function runKernelTests(guest: Guest, kernel: string, archive: BareArchive
 const RUNS: Record<Architecture, (guest: Guest, kernel: string, archives: Archives) => Promise<SuiteResult[]>> = {
   amd64: async (guest, kernel, archives) => [
     await runKernelTests(guest, kernel, archives.tests()),
-    await runBare(guest, kernel, archives.bare(), BARE_RUNS),
+    await runBare(guest, kernel, archives.bare(), ALONE),
   ],
   arm64: async (guest, kernel) => {
     const archive = place(`bare-${guest.id}`);

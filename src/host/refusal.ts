@@ -78,8 +78,11 @@ const userNamespace: Check = () => {
   };
 };
 
+/** What is chosen in its file; undefined where that is not to be seen, as in most containers. */
+const lockdownMode = () => /\[(\w+)\]/.exec(readText("/sys/kernel/security/lockdown"))?.[1];
+
 const lockdown: Check = (needed) => {
-  const mode = /\[(integrity|confidentiality)\]/.exec(readText("/sys/kernel/security/lockdown"))?.[1];
+  const mode = lockdownMode();
   // It refuses what reads the kernel's memory, and tracefs; maps it lets be made.
   if (mode !== "confidentiality" || needed.join() === "CAP_BPF") return undefined;
   return {
@@ -152,7 +155,9 @@ const memlock: Check = (_needed, subject) => {
 };
 
 const lsm: Check = () => ({
-  likely: `a Linux security module refuses it (${readText("/sys/kernel/security/lsm") || "none listed"}) or the kernel is locked down`,
+  likely:
+    `a Linux security module refuses it (${readText("/sys/kernel/security/lsm") || "none listed"})` +
+    (lockdownMode() === undefined ? " or the kernel is locked down" : ""),
   action: "look in the kernel's log (dmesg) for the refusal",
 });
 

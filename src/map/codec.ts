@@ -10,6 +10,8 @@ export interface Codec<T = unknown> {
   decode(memory: Memory, offset: number): T;
   /** Exactly `size` bytes. Throws TypeError or ObjectError where the value does not fit. */
   encode(value: T): Uint8Array;
+  /** What a person types, where it is not JSON or text as it stands. Throws TypeError where it is nothing of the kind. */
+  parse?(text: string): T;
 }
 
 /** A codec of whatever type of value. */
@@ -34,7 +36,30 @@ export function bytesCodec(size: number): Codec<Uint8Array> {
       if (value instanceof Uint8Array && value.byteLength === size) return value;
       throw new TypeError(`Cannot encode ${String(value)}: expected a Uint8Array of ${size} bytes`);
     },
+    parse: (text) => parseBytes(text, size),
   };
+}
+
+/** Bytes in hexadecimal, with or without spaces; or with 0x in front or in decimal one little-endian number. */
+function parseBytes(text: string, size: number): Uint8Array {
+  const hex = text.replaceAll(" ", "");
+  if (hex.length === 2 * size && /^[0-9a-f]*$/i.test(hex)) return Uint8Array.fromHex(hex);
+  const number = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? BigInt(text) : -1n;
+  if (number < 0n || number >> BigInt(8 * size) > 0n)
+    throw new TypeError(`Cannot read ${JSON.stringify(text)} as ${size} bytes: expected hexadecimal, or a number`);
+  return Uint8Array.from({ length: size }, (_, i) => Number((number >> BigInt(8 * i)) & 0xffn));
+}
+
+/** JSON, with integers that a double does not hold as bigints; what is no JSON is text. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text, ((_key: string, value: unknown, { source }: { source: string }) =>
+      typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(source)
+        ? BigInt(source)
+        : value) as never);
+  } catch {
+    return text;
+  }
 }
 
 /** An array has fewer entries (array_map_alloc_check). */
@@ -51,6 +76,7 @@ export const indexCodec: Codec<number> = {
   size: 4,
   decode: (memory, offset) => memory.view.getUint32(offset, true),
   encode: indexKey,
+  parse: Number,
 };
 
 /** Zeroed memory for one key or value, its views aligned for the decoders. */

@@ -164,6 +164,17 @@ export function* mapIds(): Generator<number> {
   }
 }
 
+/** What the kernel knows of all its maps (CAP_SYS_ADMIN); one that goes meanwhile is left out. */
+export function* mapInfos(): Generator<MapInfo> {
+  for (const id of mapIds()) {
+    const number = mapGetFdById(id);
+    if (number < 0 && number !== -ENOENT) throw openError(number, id);
+    using fd = new Fd(number);
+    const info = readMapInfo(fd.number);
+    if (typeof info !== "number") yield info;
+  }
+}
+
 /** A descriptor of a map made elsewhere, owned from now on. */
 function adoptMap(fd: number, subject = `descriptor ${fd}`): BpfMap {
   const info = readMapInfo(fd);

@@ -3,7 +3,7 @@
 
 import { BPF_ANY } from "elf-loader/uapi";
 import type { Fd } from "../sys/fd.ts";
-import { indexCodec, indexKey, scratch } from "./codec.ts";
+import { type Codec, indexCodec, indexKey, scratch } from "./codec.ts";
 import { BpfMap } from "./map.ts";
 
 /** A descriptor, or what owns one: a program, a map. */
@@ -23,6 +23,10 @@ export function fdValue(from: HasFd, size: number): Uint8Array {
 
 /** Slots by index, each empty or with something of the kernel in it. */
 export class BpfDescriptorArray extends BpfMap {
+  protected override makeKeyCodec(): Codec {
+    return indexCodec as Codec;
+  }
+
   get length(): number {
     return this.spec.maxEntries;
   }
@@ -42,15 +46,15 @@ export class BpfDescriptorArray extends BpfMap {
 /** The same where the kernel tells the number of what is in a slot. */
 export class BpfNumberedArray extends BpfDescriptorArray {
   /** The kernel's number of what is in a slot, undefined where it is empty. */
-  idAt(index: number): number | undefined {
+  get(index: number): number | undefined {
     const value = scratch(this.spec.valueSize);
     return this.lookup(indexKey(index), value.u8) ? (indexCodec.decode(value, 0) as number) : undefined;
   }
 
   /** Indexes and numbers of the slots that are not empty. */
-  *ids(): Generator<[index: number, id: number]> {
+  *entries(): Generator<[index: number, id: number]> {
     for (let index = 0; index < this.length; index++) {
-      const id = this.idAt(index);
+      const id = this.get(index);
       if (id !== undefined) yield [index, id];
     }
   }

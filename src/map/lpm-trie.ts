@@ -50,6 +50,7 @@ function prefixCodec(size: number, plain: Codec): Codec {
       encoded.set(bytes, LENGTH);
       return encoded;
     },
+    parse: (text) => text,
   };
 }
 

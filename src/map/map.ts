@@ -17,7 +17,7 @@ import {
 import type { Fd } from "../sys/fd.ts";
 import { readField } from "../sys/struct.ts";
 import { MAP_CAUSES } from "./causes.ts";
-import { type AnyCodec, type Codec, codecOf } from "./codec.ts";
+import { type AnyCodec, type Codec, codecOf, parseJson } from "./codec.ts";
 import { pinError } from "./pin-error.ts";
 
 /** What a map needs besides itself: the types of its keys and values, and how maps inside it are made and opened. */
@@ -132,6 +132,16 @@ export class BpfMap implements Disposable {
     if (key) this.#keyCodec = key;
     if (value) this.#valueCodec = this.wrapValue(value);
     return this;
+  }
+
+  /** What a person types as a key: JSON or text as BTF or the type has it, bytes in hexadecimal where neither has. */
+  keyFrom(text: string): unknown {
+    return (this.keyCodec.parse ?? parseJson)(text);
+  }
+
+  /** The same of a value. */
+  valueFrom(text: string): unknown {
+    return (this.valueCodec.parse ?? parseJson)(text);
   }
 
   /** Compiled with the first use: most maps of an object are never looked into. */

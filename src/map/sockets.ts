@@ -27,8 +27,16 @@ export class BpfSockMap extends BpfDescriptorArray {
     return true;
   }
 
+  /** Indexes and cookies of the slots that are not empty. */
+  *entries(): Generator<[index: number, cookie: bigint]> {
+    for (let index = 0; index < this.length; index++) {
+      const cookie = this.get(index);
+      if (cookie !== undefined) yield [index, cookie];
+    }
+  }
+
   /** The cookie of the socket in a slot, undefined where it is empty. Throws ENOSPC where values have 4 bytes. */
-  cookie(index: number): bigint | undefined {
+  get(index: number): bigint | undefined {
     const value = scratch(8);
     return this.lookup(indexKey(index), value.u8) ? value.view.getBigUint64(0, true) : undefined;
   }
@@ -46,9 +54,17 @@ export class BpfSockHash<K = unknown> extends BpfMap {
   }
 
   /** The cookie of a socket, undefined where it is not there. Throws ENOSPC where values have 4 bytes. */
-  cookie(key: K): bigint | undefined {
+  get(key: K): bigint | undefined {
     const value = scratch(8);
     return this.lookup(this.keyCodec.encode(key), value.u8) ? value.view.getBigUint64(0, true) : undefined;
+  }
+
+  /** Keys and cookies. */
+  *entries(): Generator<[key: K, cookie: bigint]> {
+    for (const key of this.keys()) {
+      const cookie = this.get(key);
+      if (cookie !== undefined) yield [key, cookie];
+    }
   }
 
   /** The keys that are there, at most as many as the map can hold. */

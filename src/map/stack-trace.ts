@@ -3,13 +3,17 @@
 
 import { BPF_MAP_TYPE_STACK_TRACE } from "elf-loader/uapi";
 import { type CodeAddress, symbolize } from "../host/symbolize.ts";
-import { indexKey, scratch } from "./codec.ts";
+import { type Codec, indexCodec, indexKey, scratch } from "./codec.ts";
 import { BpfMap } from "./map.ts";
 import type { MapType } from "./type.ts";
 
 const ADDRESS_SIZE = 8;
 
 export class BpfStackTrace extends BpfMap {
+  protected override makeKeyCodec(): Codec {
+    return indexCodec as Codec;
+  }
+
   /** The addresses of a stack, the innermost first; undefined where it is not there. */
   get(id: number): bigint[] | undefined {
     const value = scratch(this.spec.valueSize);
@@ -31,6 +35,14 @@ export class BpfStackTrace extends BpfMap {
 
   delete(id: number): boolean {
     return this.remove(indexKey(id));
+  }
+
+  /** Numbers and addresses of the stacks that are there. */
+  *entries(): Generator<[id: number, addresses: bigint[]]> {
+    for (const id of this.ids()) {
+      const addresses = this.get(id);
+      if (addresses) yield [id, addresses];
+    }
   }
 
   /** The numbers of the stacks that are there. */

@@ -64,7 +64,7 @@ test("slots that a definition sets are set: maps by index and key, programs by i
       [2, first],
     ]),
   );
-  expect([...object.map("jumps", BpfProgArray).ids()].map(([index]) => index)).toEqual([0, 2]);
+  expect([...object.map("jumps", BpfProgArray).entries()].map(([index]) => index)).toEqual([0, 2]);
   const hop = (to: number) => {
     global(object, "jump").value = to;
     return object.program("hop").testRun(PACKET).retval;

@@ -2,5 +2,6 @@
 
 import type { Command } from "./command.ts";
 import { load } from "./load.ts";
+import { map } from "./map.ts";
 
-export const COMMANDS: readonly Command[] = [load];
+export const COMMANDS: readonly Command[] = [load, map];

@@ -1,0 +1,152 @@
+// hello-ebpf map: maps that somebody else made, held against bpftool.
+
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import type { BpfHashMap, BpfLpmTrie, BpfMap, BpfObject, BpfPerCpuArray, BpfQueue } from "../../src/index.ts";
+import { load } from "./lib-support.ts";
+import { make, u32, u64 } from "./maps-support.ts";
+import { fewerInGuests, hello, linesOf, recordsOf, SLOWNESS } from "./support.ts";
+
+setDefaultTimeout(20_000 + SLOWNESS * 5_000);
+
+let object: BpfObject;
+let others: BpfMap[];
+beforeAll(() => {
+  object = load("lib_maps", "none");
+  const trie = make<BpfLpmTrie<string, bigint>>("LPM_TRIE", {
+    name: "routes",
+    keySize: 8,
+    valueSize: 8,
+    maxEntries: 8,
+  });
+  trie.withCodecs({ value: u64 }).set("10.0.0.0/8", 1n).set("10.1.0.0/16", 2n);
+  const queue = make<BpfQueue<number>>("QUEUE", { name: "waiting", valueSize: 4, maxEntries: 8 });
+  queue.withCodecs({ value: u32 }).push(7).push(8);
+  others = [trie, queue];
+});
+afterAll(() => {
+  object.close();
+  for (const map of others) map.close();
+});
+
+const map = (...args: string[]) => hello(["map", ...args]);
+const bpftool = (...args: string[]) => JSON.parse(Bun.spawnSync(["bpftool", "-j", "map", ...args]).stdout.toString());
+
+test("list says of every map what bpftool says", async () => {
+  const { status, stdout, stderr } = await map("list", "--output", "jsonl");
+  expect([status, stderr]).toEqual([0, ""]);
+  const ours = new Map(recordsOf(stdout).map((record) => [record.id, record]));
+  type Shown = {
+    id: number;
+    name?: string;
+    bytes_key: number;
+    bytes_value: number;
+    max_entries: number;
+    flags: number;
+  };
+  const theirs = (bpftool("show") as Shown[]).filter(({ id }) => ours.has(id));
+  expect(theirs.map(({ id }) => id)).toContain(object.map("measures").id);
+  for (const { id, name = "", bytes_key, bytes_value, max_entries, flags } of theirs)
+    expect(ours.get(id)).toMatchObject({ name, key: bytes_key, value: bytes_value, max_entries, flags });
+  const text = linesOf((await map("list")).stdout);
+  expect(text).toContain(`${object.map("numbers").id}: HASH numbers key 8 value 8 entries 64`);
+});
+
+test("dump shows entries typed by the map's BTF, as bpftool does; by name, number and in text", async () => {
+  const measures = object.map("measures") as BpfHashMap;
+  const huge = 2n ** 62n + 1n;
+  measures.set({ row: 1, column: 2 }, { sum: -5n, count: 3, unit: "ms" });
+  measures.set({ row: 3, column: 4 }, { sum: huge, count: 0xffff_ffff, unit: "\u001b[1m" });
+  const { status, stdout } = await map("dump", `${measures.id}`, "--output", "jsonl");
+  expect(status).toBe(0);
+  const entries = recordsOf(stdout).map(({ type, key, value }) => ({ type, key, value }));
+  const first = { type: "entry", key: { row: 1, column: 2 }, value: { sum: -5, count: 3, unit: "ms" } };
+  const second = {
+    ...first,
+    key: { row: 3, column: 4 },
+    value: { sum: `${huge}`, count: 4294967295, unit: "\u001b[1m" },
+  };
+  const byRow = (a: { key: unknown }, b: { key: unknown }) =>
+    (a.key as { row: number }).row - (b.key as { row: number }).row;
+  expect(entries.sort(byRow)).toEqual([first, second]);
+  const theirs = (bpftool("dump", "id", `${measures.id}`) as { formatted: { key: unknown; value: unknown } }[])
+    .map(({ formatted }) => formatted)
+    .sort(byRow);
+  expect(theirs.map(({ key }) => key)).toEqual([first.key, second.key]);
+  const text = (await map("dump", "measures")).stdout;
+  expect(linesOf(text).sort()).toEqual([
+    '{"row":1,"column":2}: {"sum":-5,"count":3,"unit":"ms"}',
+    `{"row":3,"column":4}: {"sum":"${huge}","count":4294967295,"unit":"\\u001b[1m"}`,
+  ]);
+});
+
+test("set, get and delete do what they say, in the bytes that bpftool sees", async () => {
+  const id = `${object.map("measures").id}`;
+  const key = '{"row":9,"column":9}';
+  expect(await map("set", id, key, '{"sum":9007199254740993,"count":1,"unit":"s"}')).toMatchObject({
+    status: 0,
+    stdout: "",
+  });
+  const bytes = ["key", "hex", ..."09 00 00 00 09 00 00 00".split(" ")];
+  const [low] = bpftool("lookup", "id", id, ...bytes).value;
+  expect(low).toBe("0x01"); // 2^53 + 1: not rounded
+  const got = await map("get", id, key);
+  expect(got.stdout).toBe('{"row":9,"column":9}: {"sum":"9007199254740993","count":1,"unit":"s"}\n');
+  const refused = await map("set", id, key, '{"sum":1}', "--flags", "noexist");
+  expect([refused.status, refused.stdout]).toEqual([1, ""]);
+  expect(refused.stderr).toMatch(/^hello-ebpf: Cannot write map measures: .* gave EEXIST: .*\n$/);
+  expect((await map("delete", id, key)).status).toBe(0);
+  for (const action of ["get", "delete"]) {
+    const gone = await map(action, id, key);
+    expect([gone.status, gone.stderr]).toEqual([
+      1,
+      expect.stringMatching(/^hello-ebpf: Cannot find it: map measures has no /),
+    ]);
+  }
+});
+
+test("arrays, prefixes, bytes, queues and values of every CPU are read and written as text", async () => {
+  const slots = object.map("slots").id;
+  const byCpu = object.map("by_cpu") as BpfPerCpuArray<number>;
+  const cpus = (byCpu.get(0) ?? []).map((_, cpu) => cpu + 5);
+  const id = (name: string) => others.find((other) => other.name === name)?.id;
+  const script: readonly (readonly [args: string[], stdout: string])[] = [
+    [["set", `${slots}`, "1", '{"count":7}'], ""],
+    [["get", `${slots}`, "1"], '1: {"sum":0,"count":7,"unit":""}\n'],
+    [["set", `${byCpu.id}`, "0", JSON.stringify(cpus)], ""],
+    [["get", `${byCpu.id}`, "0"], `0: ${JSON.stringify(cpus)}\n`],
+    [["get", "routes", "10.1.2.3"], "10.1.2.3: 02 00 00 00 00 00 00 00\n"],
+    [["set", "routes", "10.2.0.0/16", "0x0102"], ""],
+    [["get", "routes", "10.2.2.3"], "10.2.2.3: 02 01 00 00 00 00 00 00\n"],
+    [["set", "plain", "010203040506", "07 08 09"], ""],
+    [["dump", "plain"], "01 02 03 04 05 06: 07 08 09\n"],
+    [["get", `${id("waiting")}`], "07 00 00 00\n"],
+    [["set", `${id("waiting")}`, "9"], ""],
+    [["delete", `${id("waiting")}`], "07 00 00 00\n"],
+  ];
+  for (const [args, stdout] of fewerInGuests(script, script.slice(0, 5)))
+    expect([args, await map(...args)]).toEqual([args, { status: 0, signal: null, stdout, stderr: "" }]);
+  expect(byCpu.get(0)?.sum()).toBe(cpus.reduce((all, one) => all + one, 0));
+});
+
+test("what cannot be is refused in one line, with its status", async () => {
+  const slots = `${object.map("slots").id}`;
+  const wrong: readonly (readonly [args: string[], status: number, stderr: RegExp])[] = [
+    [["dump", "no_such_map"], 1, /Cannot find a map named no_such_map/],
+    [["dump", "2147483000"], 1, /Cannot find map 2147483000/],
+    [["dump", "/etc/passwd"], 1, /Cannot open a map at \/etc\/passwd/],
+    [["dump", "waiting"], 4, /Cannot list its entries of map waiting: maps of type QUEUE/],
+    [["get", slots, "3"], 1, /Cannot find it: map slots has no 3/],
+    [["get", slots], 2, /Expected one word after the map/],
+    [["get", "plain", "zz"], 2, /Cannot read "zz" as 6 bytes/],
+    [["set", slots, "1", '{"count":-1}'], 5, /does not fit/],
+    [["get", "routes", "10.0.0.1/8"], 2, /bits set behind the first 8/],
+    [["look"], 2, /Expected one of list, dump, get, set, delete/],
+    [[], 2, /missing required argument/],
+  ];
+  for (const [args, status, stderr] of fewerInGuests(wrong, wrong.slice(0, 2))) {
+    const run = await map(...args);
+    expect([args, run.status, run.stdout]).toEqual([args, status, ""]);
+    expect(run.stderr).toMatch(stderr);
+    expect(linesOf(run.stderr)).toHaveLength(1);
+  }
+});

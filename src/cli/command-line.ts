@@ -12,6 +12,15 @@ export function newCommand(name: string): Command {
     .configureOutput({ writeErr: () => {} });
 }
 
+/** What stands before `--`, and the command behind it. Throws UsageError where there is none behind it. */
+export function splitCommand(argv: readonly string[]): { ours: readonly string[]; command: readonly string[] } {
+  const dashes = argv.indexOf("--");
+  if (dashes < 0) return { ours: argv, command: [] };
+  const command = argv.slice(dashes + 1);
+  if (command.length === 0) throw new UsageError("Expected a command after --");
+  return { ours: argv.slice(0, dashes), command };
+}
+
 /** Whether there is something left to run: not after --help or --version. Throws UsageError. */
 export function parseArguments(command: Command, argv: readonly string[]): boolean {
   try {

@@ -18,16 +18,30 @@ function bigintValue(value: bigint): number | string {
   return Number.isSafeInteger(number) ? number : value.toString();
 }
 
-/** Text that was not UTF-8 becomes U+FFFD where it was not, and NAME_hex beside it has its bytes. */
+/** Text that was not UTF-8 becomes U+FFFD where it was not, and NAME_hex beside it has its bytes; bytes become hex. */
 function withBytes(record: Record<string, unknown>): Record<string, unknown> {
   const result: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(record)) {
     if (typeof value !== "string" || value.isWellFormed()) {
-      result[name] = value;
+      result[name] = typeof value === "object" && value !== null ? nested(value) : value;
       continue;
     }
-    result[name] = [...value].map((c) => (isEscapedByte(c.charCodeAt(0)) && c.length === 1 ? "\ufffd" : c)).join("");
+    result[name] = readable(value);
     result[`${name}_hex`] = Buffer.from(stringToBytes(value)).toString("hex");
   }
   return result;
 }
+
+function nested(value: object): unknown {
+  if (value instanceof Uint8Array) return Buffer.from(value).toString("hex");
+  if (!Array.isArray(value)) return withBytes(value as Record<string, unknown>);
+  return value.map((item) => {
+    if (typeof item === "string") return readable(item);
+    return typeof item === "object" && item !== null ? nested(item) : item;
+  });
+}
+
+const readable = (text: string) =>
+  text.isWellFormed()
+    ? text
+    : [...text].map((c) => (isEscapedByte(c.charCodeAt(0)) && c.length === 1 ? "\ufffd" : c)).join("");

@@ -2,7 +2,7 @@
 
 import { type Command, Option } from "commander";
 import { closeHint, SYSCALL_HOOKS, syscallNames, syscallNumber } from "../index.ts";
-import { newCommand, parseArguments, valued } from "./command-line.ts";
+import { newCommand, parseArguments, splitCommand, valued } from "./command-line.ts";
 import { COMMANDS } from "./commands/index.ts";
 import { UsageError } from "./exit-status.ts";
 import { MODES } from "./modes/index.ts";
@@ -87,10 +87,7 @@ lacks something, 5 object refused, 6 could not attach; with -- CMD its own statu
 
 /** The options, or undefined where --help or --version was all. Throws UsageError. */
 export function parseOptions(argv: readonly string[]): Invocation | undefined {
-  const dashes = argv.indexOf("--");
-  const ours = dashes < 0 ? argv : argv.slice(0, dashes);
-  const command = dashes < 0 ? [] : argv.slice(dashes + 1);
-  if (dashes >= 0 && command.length === 0) throw new UsageError("Expected a command after --");
+  const { ours, command } = splitCommand(argv);
   const parser = commandLine();
   if (!parseArguments(parser, ours)) return undefined;
   const { mode: name, verbose = false, keepPrivileges = false, ...rest } = parser.opts();

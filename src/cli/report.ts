@@ -90,6 +90,11 @@ export class Report {
       this.note(`buffer size ${asked} rounded up to ${size} bytes ${where}`.trimEnd());
   }
 
+  /** A record of what text mode says in other words, or not at all. */
+  side(type: string, fields: Record<string, unknown>): void {
+    this.#json(type, fields);
+  }
+
   /** What the user asked for, on standard output: a line of text, or a record of this type. */
   record(type: string, fields: Record<string, unknown>, text: () => string): void {
     if (this.#format === "text") this.#output.line(text());
@@ -133,7 +138,7 @@ export function errorFields(error: unknown): Record<string, unknown> {
 }
 
 /** Message and cause, in one line. */
-function why(error: BpfError): string {
+export function why(error: BpfError): string {
   return (error.likely ? `${error.message}: ${error.likely}` : error.message).replaceAll("\n", " ");
 }
 

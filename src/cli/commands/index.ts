@@ -3,5 +3,6 @@
 import type { Command } from "./command.ts";
 import { load } from "./load.ts";
 import { map } from "./map.ts";
+import { run } from "./run.ts";
 
-export const COMMANDS: readonly Command[] = [load, map];
+export const COMMANDS: readonly Command[] = [load, map, run];

@@ -1,0 +1,135 @@
+// The buffers of an object as typed events: each record by the struct that was chosen for it, or as bytes.
+
+import {
+  type BpfObject,
+  BpfPerfEventArray,
+  BpfRingBufferMap,
+  type Btf,
+  closeHint,
+  compileDecoder,
+  type Decoder,
+  type MapSpec,
+  Memory,
+  type ObjectSpec,
+  PerfBuffer,
+  type RecordReader,
+  RingBuffer,
+} from "../../index.ts";
+import { UsageError } from "../exit-status.ts";
+import type { Report } from "../report.ts";
+import { declaredType, type EventType, guessedType } from "./event-types.ts";
+import type { Stream } from "./stream.ts";
+import { recordText } from "./value-text.ts";
+
+/** How a record of one length is read. */
+interface Reading {
+  readonly struct?: string;
+  readonly decode: (memory: Memory, offset: number, length: number) => unknown;
+}
+
+export interface BufferOptions {
+  /** Struct of each map that the user named one for. */
+  readonly events: ReadonlyMap<string, string>;
+  /** Bytes for each CPU of a perf buffer. */
+  readonly size?: number | undefined;
+  readonly onLost: (cpu: number, count: number) => void;
+}
+
+/** Every ring and perf buffer of the object, open. Throws BpfError. */
+export function bufferStreams(object: BpfObject, options: BufferOptions, report: Report): Stream[] {
+  const streams: Stream[] = [];
+  const maps = [...object.maps].filter(
+    ([, map]) => map instanceof BpfRingBufferMap || map instanceof BpfPerfEventArray,
+  );
+  try {
+    for (const [name, map] of maps) {
+      const reader =
+        map instanceof BpfPerfEventArray
+          ? new PerfBuffer(map, undecoded, 0, { size: options.size, onLost: options.onLost })
+          : new RingBuffer(map, undecoded);
+      const prefix = maps.length > 1 ? `${name}: ` : "";
+      streams.push(bufferStream(name, reader, readingChooser(object, name, map.spec, options, report), prefix, report));
+    }
+    return streams;
+  } catch (error) {
+    for (const stream of streams) stream.close();
+    throw error;
+  }
+}
+
+const undecoded: Decoder = () => undefined;
+
+function bufferStream(
+  name: string,
+  reader: RecordReader<unknown>,
+  choose: (length: number) => Reading,
+  prefix: string,
+  report: Report,
+): Stream {
+  const show = (memory: Memory, offset: number, length: number) => {
+    const { struct, decode } = choose(length);
+    const data = decode(memory, offset, length);
+    report.event({ map: name, struct, data }, () => prefix + recordText(data));
+  };
+  return {
+    read: (limit) => reader.consume(show, limit),
+    wait: () => reader.wait(),
+    wake: () => reader.wake(),
+    close: () => reader.close(),
+  };
+}
+
+/** Records of any length are possible: how to read them is remembered for so many. */
+const REMEMBERED = 256;
+
+/** A struct, or bytes where none fits: by the record's length, and said once. */
+function readingChooser(object: BpfObject, name: string, map: MapSpec, options: BufferOptions, report: Report) {
+  const { btf } = object.spec;
+  const declared = btf && declaredType(btf, map, options.events.get(name));
+  const said = new Set<string>();
+  const known = new Map<number, Reading>();
+  return (length: number): Reading => {
+    const before = known.get(length);
+    if (before) return before;
+    const type = btf && (declared ?? guessedType(btf, length));
+    const words = type ? `struct ${type.name}, ${type.reason}` : "bytes: no struct fits (--event MAP=STRUCT names one)";
+    if (!said.has(words)) report.note(`events of ${name} are ${words}`);
+    said.add(words);
+    const reading = type && btf ? structReading(btf, type) : { decode: bytes };
+    if (known.size < REMEMBERED) known.set(length, reading);
+    return reading;
+  };
+}
+
+const bytes = (memory: Memory, offset: number, length: number) => memory.u8.slice(offset, offset + length);
+
+/** What a shorter record has not is zero. */
+function structReading(btf: Btf, { id, name }: EventType): Reading {
+  const decode = compileDecoder(btf, id);
+  const size = btf.sizeOf(id);
+  return {
+    struct: name,
+    decode(memory, offset, length) {
+      if (length >= size) return decode(memory, offset);
+      const whole = new Memory(new ArrayBuffer((size + 7) & ~7));
+      whole.u8.set(memory.u8.subarray(offset, offset + length));
+      return decode(whole, 0);
+    },
+  };
+}
+
+/** `--event` of a map that is none, or of a struct that is not there: said before anything is loaded. */
+export function checkEvents(spec: ObjectSpec, events: ReadonlyMap<string, string>): void {
+  for (const [name, struct] of events) {
+    const map = spec.maps.get(name);
+    if (!map)
+      throw new UsageError(
+        `Cannot use --event ${name}=${struct}: the object has no map ${name}${closeHint(name, [...spec.maps.keys()])}`,
+      );
+    if (spec.btf && spec.btf.findByName(struct, "struct") !== 0) continue;
+    const names = spec.btf ? [...spec.btf.idsOf("struct")].map((id) => spec.btf?.nameOf(id) ?? "") : [];
+    throw new UsageError(
+      `Cannot use --event ${name}=${struct}: the object's BTF has no struct ${struct}${closeHint(struct, names)}`,
+    );
+  }
+}

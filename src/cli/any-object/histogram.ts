@@ -1,0 +1,26 @@
+// Power-of-two histograms as bars, in the shape that BCC's print_log2_hist has made usual.
+
+const BAR = 40;
+
+/** A slot's range: the values whose highest bit is the slot's number. */
+function range(slot: number): [bigint, bigint] {
+  return slot === 0 ? [0n, 1n] : [1n << BigInt(slot), (1n << BigInt(slot + 1)) - 1n];
+}
+
+/** Lines for the slots up to the last that is not empty; none where all are. */
+export function histogramLines(slots: readonly (number | bigint)[]): string[] {
+  const counts = slots.map(Number);
+  const used = counts.findLastIndex((count) => count > 0) + 1;
+  if (used === 0) return [];
+  const most = Math.max(...counts);
+  const widest = String(range(used - 1)[1]).length;
+  const width = Math.max(widest, 5);
+  const head = `${"value".padStart(2 * width + 4)} : ${"count".padEnd(10)} distribution`;
+  return [head, ...counts.slice(0, used).map((count, slot) => line(count, slot, most, width))];
+}
+
+function line(count: number, slot: number, most: number, width: number): string {
+  const [low, high] = range(slot);
+  const stars = "*".repeat(Math.floor((count * BAR) / most)).padEnd(BAR);
+  return `${String(low).padStart(width)} -> ${String(high).padEnd(width)} : ${String(count).padEnd(10)} |${stars}|`;
+}

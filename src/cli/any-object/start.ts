@@ -1,0 +1,86 @@
+// The user's own object, loaded, attached by its sections, its buffers and maps read: one more thing that runs.
+
+import { basename } from "node:path";
+import {
+  type Attachment,
+  BpfObject,
+  BpfRingBufferMap,
+  closeHint,
+  mapType,
+  type ObjectSpec,
+  parseBtf,
+  parseObject,
+} from "../../index.ts";
+import { UsageError } from "../exit-status.ts";
+import type { Running, Source } from "../modes/mode.ts";
+import { readWhole } from "../object-file.ts";
+import type { Report } from "../report.ts";
+import { attachAll } from "./attach-all.ts";
+import { bufferStreams, checkEvents } from "./buffers.ts";
+import { setGlobals } from "./globals.ts";
+import type { ObjectSettings } from "./settings.ts";
+import { objectSource } from "./source.ts";
+import { tablesOf } from "./tables.ts";
+import { traceStream } from "./trace.ts";
+
+/** Throws BpfError or UsageError; then nothing is left behind. */
+export function startObject(settings: ObjectSettings, report: Report): Running {
+  const spec = prepared(settings);
+  const btf = settings.btf === undefined ? undefined : parseBtf(readWhole(settings.btf), settings.btf);
+  const object = BpfObject.load(spec, { btf });
+  const lost = { count: 0 };
+  const onLost = (cpu: number, count: number) => {
+    lost.count += count;
+    report.lost(cpu, count);
+  };
+  const opened: { close(): void }[] = [object];
+  try {
+    const events = new Map(settings.event);
+    const streams = bufferStreams(object, { events, size: settings.bufferSize, onLost }, report);
+    opened.push(...streams);
+    if (settings.trace) streams.push(traceStream(report));
+    const source = objectSource(streams, tablesOf(object), settings, report);
+    const links = attachAll(object, settings.strict, settings.verbose, report);
+    return running(object, source, links, lost);
+  } catch (error) {
+    for (const thing of opened.reverse()) thing.close();
+    throw error;
+  }
+}
+
+/** The object as the command line wants it. */
+function prepared(settings: ObjectSettings): ObjectSpec {
+  const spec = parseObject(readWhole(settings.file), basename(settings.file).replace(/(\.bpf)?\.o$/, ""));
+  setGlobals(spec, settings.set);
+  checkEvents(spec, new Map(settings.event));
+  for (const [name, target] of settings.target) {
+    const program = spec.programs.get(name);
+    if (!program)
+      throw new UsageError(
+        `Cannot use --target ${name}=${target}: the object has no program ${name}${closeHint(name, [...spec.programs.keys()])}`,
+      );
+    program.target = target;
+  }
+  const { bufferSize } = settings;
+  for (const map of spec.maps.values())
+    if (bufferSize && mapType(map.type).Map === BpfRingBufferMap) map.maxEntries = bufferSize;
+  return spec;
+}
+
+function running(object: BpfObject, source: Source, links: readonly Attachment[], lost: { count: number }): Running {
+  const detach = () => {
+    for (const link of links) link.close();
+  };
+  return {
+    source,
+    // The programs keep no accounts of ours: what they produced is what came, and what the kernel says it lost.
+    accounts: () => ({ produced: source.received() + lost.count, lost: lost.count }),
+    missed: () => [...object.programs.values()].reduce((sum, program) => sum + program.recursionMisses(), 0),
+    detach,
+    [Symbol.dispose]() {
+      detach();
+      object.close();
+      source[Symbol.dispose]();
+    },
+  };
+}

@@ -1,0 +1,171 @@
+// hello-ebpf run: a user's object attached by its sections, its events typed, its maps as tables, its losses counted.
+
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { kernelIds, objectPath, until } from "./lib-support.ts";
+import {
+  Hello,
+  hello,
+  linesOf,
+  NamedProgram,
+  recordsOf,
+  SLOWNESS,
+  scratch,
+  summaryOf,
+  userSpace,
+  writes,
+} from "./support.ts";
+
+setDefaultTimeout(20_000 + SLOWNESS * 3_000);
+const folder = scratch();
+const JSONL = ["--output", "jsonl"];
+const OBJECT = objectPath("run_object");
+
+/** A program whose write calls the object sees. */
+function writer() {
+  const dd = new NamedProgram(folder, "dd");
+  return { dd, set: ["--set", `wanted=${dd.name}`] };
+}
+
+test("events, tables and sums of an object, as JSON, all of them exact", async () => {
+  const { dd, set } = writer();
+  const run = await new Hello(["run", OBJECT, ...set, "--set", "step=10", "--interval", "3600", ...JSONL]).attached();
+  await dd.run(writes(40));
+  const { status, stdout, stderr } = await run.stop();
+  expect(status).toBe(0);
+  const records = recordsOf(stdout);
+  expect(records[0]).toMatchObject({ type: "attached", programs: 2 });
+  expect(records[0]?.attached).toMatchObject([{ program: "on_call", hook: "raw_tracepoint", target: "sys_enter" }]);
+  expect(records[0]?.failed).toMatchObject([{ program: "on_missing" }]);
+  expect(stderr).toContain("hello-ebpf: attached 1 of 2\n");
+  for (const map of ["calls", "samples"]) {
+    expect(stderr).toContain(`hello-ebpf: events of ${map} are struct call_event, `);
+    const events = records.filter((record) => record.type === "event" && record.map === map);
+    // Each CPU's perf buffer has its own order.
+    const counts = events.map(({ data }) => (data as { count: number }).count).sort((a, b) => a - b);
+    expect(counts).toEqual(Array.from({ length: 40 }, (_, i) => i * 10));
+    const expected = { comm: dd.name, at: { x: 3, y: -4 }, raw: [1, 2, 255] };
+    for (const event of events) expect(event).toMatchObject({ struct: "call_event", data: expected });
+  }
+  expect(summaryOf(stdout)).toEqual({ produced: 80, events: 80, lost: 0 });
+  const table = (name: string) => records.find((record) => record.type === "map" && record.map === name)?.entries;
+  expect(table("last")).toMatchObject([{ value: { comm: dd.name, count: 390 } }]);
+  expect(table("sums")).toMatchObject([{ key: 0, value: 400 }]);
+  // Counts are multiples of ten: they end in the bits 0 and 2 in turn.
+  expect((table("size_hist") as { value: number }[]).map(({ value }) => value)).toEqual([20, 0, 20, 0, 0, 0, 0, 0]);
+  expect(records.some((record) => record.map === ".rodata" || record.map === ".bss")).toBe(false);
+});
+
+test("a buffer too small loses some, and says how many", async () => {
+  const { dd, set } = writer();
+  const run = await new Hello(["run", OBJECT, ...set, "--buffer-size", "4096", ...JSONL]).attached();
+  run.kill("SIGSTOP");
+  await Bun.spawn(["taskset", "1", ...dd.command, ...writes(500)]).exited;
+  run.kill("SIGCONT");
+  await run.until(({ stdout }) => stdout.includes('"event"'));
+  await Bun.sleep(100 * SLOWNESS);
+  await Bun.spawn(["taskset", "1", ...dd.command, ...writes(5)]).exited; // the kernel tells of a loss with the next record that fits
+  const { stdout } = await run.stop();
+  const { produced, events, lost } = summaryOf(stdout);
+  expect(lost).toBeGreaterThan(100);
+  expect(events + lost).toBe(produced);
+  const samples = recordsOf(stdout).filter((record) => record.type === "event" && record.map === "samples");
+  expect(samples.length + lost).toBe(505);
+});
+
+userSpace(() => {
+  describe("text", () => {
+    test("an event is a line of its fields, a table has a title, slots are bars", async () => {
+      const { dd, set } = writer();
+      const run = await new Hello(["run", OBJECT, ...set, "--interval", "3600"]).attached();
+      await dd.run(writes(4));
+      const { stdout } = await run.stop();
+      const lines = linesOf(stdout);
+      const event = `pid=\\d+ comm=${dd.name} count=0 at=\\{x=3, y=-4\\} raw=\\[1, 2, 255\\]`;
+      expect(lines.filter((line) => new RegExp(`^calls: ${event}$`).test(line))).toHaveLength(1);
+      expect(lines.filter((line) => new RegExp(`^samples: ${event}$`).test(line))).toHaveLength(1);
+      expect(stdout).toContain("sums:\n  0: 4\n");
+      const bars = lines.slice(lines.indexOf("size_hist:") + 1);
+      expect(bars.filter((line) => line.endsWith(`: 1          |${"*".repeat(40)}|`))).toHaveLength(4);
+    });
+
+    test("--event names the struct", async () => {
+      const { dd, set } = writer();
+      const args = ["run", OBJECT, ...set, "--event", "calls=other_view", "--count", "1"];
+      const run = await new Hello(args).attached();
+      await dd.run(writes(1));
+      const { stdout, stderr } = await run.ended();
+      expect(stderr).toContain("events of calls are struct other_view, as --event says");
+      expect(stdout).toMatch(/^calls: process=\d+$/m);
+    });
+
+    test("--trace adds the lines of bpf_printk", async () => {
+      const { dd, set } = writer();
+      const run = await new Hello(["run", OBJECT, ...set, "--set", "say=true", "--trace"]).attached();
+      await dd.run(writes(3));
+      const { stdout } = await run.stop();
+      for (const n of [0, 1, 2]) expect(stdout).toMatch(new RegExp(`bpf_trace_printk: call ${n}$`, "m"));
+    });
+
+    test("without buffers --count counts tables, one every --interval", async () => {
+      const args = ["run", objectPath("run_table"), "--count", "3", "--interval", "0.2", ...JSONL];
+      const { status, stdout } = await hello(args);
+      const records = recordsOf(stdout);
+      const tables = records.filter(({ type }) => type === "map");
+      expect({ status, tables: tables.length }).toEqual({ status: 0, tables: 3 });
+      const since = (index: number) => Date.parse(tables[index]?.ts ?? "") - Date.parse(records[0]?.ts ?? "");
+      expect(since(1)).toBeGreaterThan(350);
+      const counts = tables.map(({ entries }) => entries as { key: number; value: number; cpus: number[] }[]);
+      for (const [entry, ...rest] of counts) {
+        expect({ key: entry?.key, rest }).toEqual({ key: 2, rest: [] }); // of an array what is not zero
+        expect(entry?.cpus.reduce((sum, one) => sum + one, 0)).toBe(entry?.value as number);
+      }
+      expect(counts[2]?.[0]?.value).toBeGreaterThan(counts[0]?.[0]?.value as number);
+    });
+  });
+
+  describe("what does not work", () => {
+    test("--strict: one attach that fails ends it with 6", async () => {
+      const { status, stderr } = await hello(["run", OBJECT, "--strict", "--duration", "1ms"]);
+      expect(status).toBe(6);
+      expect(stderr).toMatch(/^hello-ebpf: Cannot attach program on_missing to tracepoint [^\n]*; [^\n]*\n$/);
+    });
+
+    test("bad options are 2, one line that says what there is", async () => {
+      for (const [args, words] of [
+        [["--set", "wanted"], "NAME=VALUE"],
+        [["--set", "wantd=x"], "close: wanted"],
+        [["--set", "step=many"], "step"],
+        [["--set", "say=maybe"], "expected true or false"],
+        [["--event", "call=call_event"], "close: calls"],
+        [["--event", "calls=call_evnt"], "close: call_event"],
+        [["--target", "on_cal=x"], "close: on_call"],
+      ] as const) {
+        const { status, stdout, stderr } = await hello(["run", OBJECT, ...args, "--duration", "1ms"]);
+        expect({ status, stdout, args }).toEqual({ status: 2, stdout: "", args });
+        expect(linesOf(stderr)).toHaveLength(1);
+        expect(stderr).toContain(words);
+      }
+    });
+
+    test("no file, no object", async () => {
+      expect((await hello(["run"])).status).toBe(2);
+      expect((await hello(["run", "/nonexistent"])).stderr).toMatch(
+        /^hello-ebpf: Cannot read \/nonexistent: [^\n]+\n$/,
+      );
+      expect((await hello(["run", "/bin/true"])).status).toBe(5);
+    });
+  });
+
+  test("-- CMD: its status is ours; nothing stays", async () => {
+    const ids = () => [...kernelIds("programs"), ...kernelIds("maps"), ...kernelIds("links")];
+    const before = ids();
+    const { status } = await hello(["run", OBJECT, "--", "sh", "-c", "exit 7"]);
+    expect(status).toBe(7);
+    let left = ids().filter((id) => !before.includes(id));
+    await until("nothing is left", () => {
+      const now = ids();
+      left = left.filter((id) => now.includes(id));
+      return left.length === 0;
+    });
+  });
+});

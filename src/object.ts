@@ -19,6 +19,7 @@ import {
 import { PerfBuffer, type PerfBufferOptions } from "./events/perf-buffer.ts";
 import { RingBuffer } from "./events/ring-buffer.ts";
 import { UserRingBuffer } from "./events/user-ring-buffer.ts";
+import { knowsBtf } from "./features/btf.ts";
 import { kernelTypes } from "./host/kernel-types.ts";
 import { hookOf } from "./link/index.ts";
 import type { LoadedBtf } from "./map/create.ts";
@@ -186,10 +187,16 @@ export class BpfObject implements Disposable {
   }
 }
 
-/** The object's BTF in the kernel; undefined where it has none or the kernel refuses it, which loses only names and lines. */
+/**
+ * The object's BTF in the kernel, without what an older one does not know; undefined where it has none or the kernel
+ * refuses it all the same, which loses only names and lines.
+ */
 function loadBtf(spec: ObjectSpec): Fd | undefined {
-  const bytes = kernelBtf(spec);
-  if (!bytes) return undefined;
-  const fd = withMemlockRaised(() => btfLoad({ btf: bytes, btf_size: bytes.byteLength }));
+  return tryBtf(kernelBtf(spec)) ?? tryBtf(kernelBtf(spec, knowsBtf));
+}
+
+function tryBtf(btf: Uint8Array | undefined): Fd | undefined {
+  if (!btf) return undefined;
+  const fd = withMemlockRaised(() => btfLoad({ btf, btf_size: btf.byteLength }));
   return fd < 0 ? undefined : new Fd(fd);
 }

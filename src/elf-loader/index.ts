@@ -3,9 +3,10 @@
  * Start with parseObject; everything it gives may be edited before linkProgram.
  */
 export { assemble, type Insn } from "./asm/assemble.ts";
-export { Instructions } from "./asm/instructions.ts";
+export { CALL, Instructions } from "./asm/instructions.ts";
 export { Btf } from "./btf/btf.ts";
 export { compileDecoder, type Decoder, type DecoderOptions } from "./btf/decoder.ts";
+export { DOWNGRADES, type Downgrade, sampleOf } from "./btf/downgrades.ts";
 export { compileEncoder } from "./btf/encoder.ts";
 export type * from "./btf/types.ts";
 export { Memory } from "./bytes/memory.ts";

@@ -21,24 +21,11 @@ import {
   BPF_X,
 } from "elf-loader/uapi";
 import { mapCreate, progLoad } from "../sys/bpf.ts";
-import { close, cString, PAGE_SIZE } from "../sys/libc.ts";
-import { withMemlockRaised } from "../sys/memlock.ts";
+import { cString, PAGE_SIZE } from "../sys/libc.ts";
+import { btfFeatures } from "./btf.ts";
+import { type Feature, succeeds } from "./feature.ts";
 
-/** One thing a kernel may or may not have. */
-export interface Feature {
-  readonly name: string;
-  /** First kernel with it. */
-  readonly since: string;
-  /** Tries it; what it made is gone when it returns. */
-  readonly probe: () => boolean;
-}
-
-/** Whether a call gave a descriptor, which is closed. */
-function succeeds(create: () => number): boolean {
-  const fd = withMemlockRaised(create);
-  if (fd >= 0) close(fd);
-  return fd >= 0;
-}
+export type { Feature } from "./feature.ts";
 
 /** Whether the verifier takes a tracepoint's program. */
 const loads = (insns: Uint8Array) =>
@@ -83,5 +70,4 @@ export const ringBufferMap: Feature = {
   probe: () => succeeds(() => mapCreate({ map_type: BPF_MAP_TYPE_RINGBUF, max_entries: PAGE_SIZE })),
 };
 
-/** All of them, in the order in which kernels learned them. */
-export const FEATURES: readonly Feature[] = [probeReadKernel, ringBufferMap, attachCookie];
+export const FEATURES: readonly Feature[] = [probeReadKernel, ringBufferMap, attachCookie, ...btfFeatures];

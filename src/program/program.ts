@@ -8,6 +8,7 @@ import { Fd } from "../sys/fd.ts";
 import { cString } from "../sys/libc.ts";
 import { withMemlockRaised } from "../sys/memlock.ts";
 import { type Fields, readField } from "../sys/struct.ts";
+import { FALLBACKS } from "./fallbacks.ts";
 import type { Attachment, AttachOptions, Hook, LoadedProgram } from "./hook.ts";
 import { loadError } from "./load-error.ts";
 import { verifierLog } from "./verifier-log.ts";
@@ -50,14 +51,9 @@ export class BpfProgram implements LoadedProgram, Disposable {
 
   static #load(spec: ProgramSpec, linked: LinkedProgram, options: LoadOptions, target: Fields = {}): BpfProgram {
     const fields = { ...loadFields(spec, linked, options), ...target };
-    let result = withMemlockRaised(() => progLoad(fields));
-    if (result < 0 && options.btfFd !== undefined) {
-      // What describes the program may be refused where the program itself is not.
-      const plain = progLoad({ ...loadFields(spec, linked, { ...options, btfFd: undefined }), ...target });
-      result = plain < 0 ? result : plain;
-    }
-    if (result < 0) throw loadError(result, spec, linked, verifierLog(fields));
-    const program = new BpfProgram(spec, new Fd(result), options.hook);
+    const result = withMemlockRaised(() => progLoad(fields));
+    const fd = result < 0 ? fallBack(result, spec, linked, fields) : result;
+    const program = new BpfProgram(spec, new Fd(fd), options.hook);
     options.onLog?.(spec.name, verifierLog(fields, true));
     return program;
   }
@@ -100,6 +96,23 @@ export class BpfProgram implements LoadedProgram, Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/** The descriptor of what an older kernel takes instead. Throws the error of the last that the verifier looked at. */
+function fallBack(first: number, spec: ProgramSpec, linked: LinkedProgram, wanted: Fields): number {
+  let refused = { spec, fields: wanted, log: verifierLog(wanted) };
+  let result = first;
+  for (const next of FALLBACKS) {
+    const fields = next(refused);
+    if (!fields) continue;
+    const again = progLoad(fields);
+    if (again >= 0) return again;
+    const log = verifierLog(fields);
+    if (log === "") continue;
+    refused = { spec, fields, log };
+    result = again;
+  }
+  throw loadError(result, spec, linked, refused.log);
 }
 
 function loadFields(spec: ProgramSpec, linked: LinkedProgram, options: LoadOptions): Fields {

@@ -59,6 +59,11 @@ export class Btf {
     return new Btf(littleEndian ? "little" : "big", readSections(blob, base !== undefined), name, base);
   }
 
+  /** No types yet: for btf/builder.ts to add to. */
+  static empty(name = ".BTF"): Btf {
+    return new Btf("little", { typesAt: 0, words: new Int32Array(), strings: new Uint8Array(1) }, name);
+  }
+
   /** The type of an id. @throws ObjectError when there is none or its record refers to nothing */
   type(id: number): BtfType {
     if (id === 0) return { kind: "void" };

@@ -117,28 +117,41 @@ function findInt(btf: Btf): number {
   return 0;
 }
 
+interface Entry {
+  readonly type: number;
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** The kernel wants the variables of a section in order of their offset. */
+function setEntries(btf: Btf, id: number, entries: readonly Entry[], size: number): void {
+  const sorted = entries.toSorted((a, b) => a.offset - b.offset);
+  for (const [i, entry] of sorted.entries()) {
+    const at = TYPE_WORDS + i * SECINFO_WORDS;
+    btf.patch(id, at, entry.type);
+    btf.patch(id, at + 1, entry.offset);
+    btf.patch(id, at + 2, entry.size);
+  }
+  btf.patch(id, 2, size);
+}
+
 /** A function is no variable: in its place stands one that is. */
 function allocateSymbols(btf: Btf, id: number, anInt: number, dummy: number): void {
   const { vars } = btf.type(id) as BtfDatasec;
-  const setEntry = (i: number, type: number) => {
-    const at = TYPE_WORDS + i * SECINFO_WORDS;
-    btf.patch(id, at, type);
-    btf.patch(id, at + 1, i * KSYM_SIZE);
-    btf.patch(id, at + 2, KSYM_SIZE);
-  };
-  for (const [i, entry] of vars.entries()) {
+  const entries = vars.map((entry, i): Entry => {
     const type = btf.type(entry.type);
+    const placed = { offset: i * KSYM_SIZE, size: KSYM_SIZE };
     if (type.kind === "func") {
       nameParameters(btf, type.type, dummy);
       btf.setCount(entry.type, BTF_FUNC_GLOBAL);
-      setEntry(i, dummy);
-    } else if (type.kind === "var") {
-      btf.patch(entry.type, 2, anInt);
-      btf.patch(entry.type, TYPE_WORDS, BTF_VAR_GLOBAL_ALLOCATED);
-      setEntry(i, entry.type);
-    } else throw btf.error(`Cannot use type ${entry.type} as an extern`, id);
-  }
-  btf.patch(id, 2, vars.length * KSYM_SIZE);
+      return { ...placed, type: dummy };
+    }
+    if (type.kind !== "var") throw btf.error(`Cannot use type ${entry.type} as an extern`, id);
+    btf.patch(entry.type, 2, anInt);
+    btf.patch(entry.type, TYPE_WORDS, BTF_VAR_GLOBAL_ALLOCATED);
+    return { ...placed, type: entry.type };
+  });
+  setEntries(btf, id, entries, vars.length * KSYM_SIZE);
 }
 
 /** Of a global function the kernel wants every parameter named. */
@@ -152,14 +165,12 @@ function nameParameters(btf: Btf, proto: number, nameOf: number): void {
 }
 
 function allocateConfiguration(btf: Btf, id: number, externs: ReadonlyMap<string, ExternSpec>): void {
-  let end = 0;
-  for (const [i, entry] of (btf.type(id) as BtfDatasec).vars.entries()) {
+  const entries = (btf.type(id) as BtfDatasec).vars.map((entry): Entry => {
     const extern = externs.get(btf.nameOf(entry.type));
     if (btf.kind(entry.type) !== "var") throw btf.error(`Cannot use type ${entry.type} as configuration`, id);
     if (!extern) throw btf.error(`Cannot find the symbol of extern ${btf.nameOf(entry.type)}`, id);
     btf.patch(entry.type, TYPE_WORDS, BTF_VAR_GLOBAL_ALLOCATED);
-    btf.patch(id, TYPE_WORDS + i * SECINFO_WORDS + 1, extern.offset);
-    end = Math.max(end, extern.offset + btf.sizeOf(extern.type));
-  }
-  btf.patch(id, 2, end);
+    return { type: entry.type, offset: extern.offset, size: btf.sizeOf(extern.type) };
+  });
+  setEntries(btf, id, entries, Math.max(0, ...entries.map(({ offset, size }) => offset + size)));
 }

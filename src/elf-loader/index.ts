@@ -13,6 +13,7 @@ export { Memory } from "./bytes/memory.ts";
 export { bytesToString, cString, escapedByte, isEscapedByte, stringToBytes } from "./bytes/text.ts";
 export { type CoreResolutions, relocate } from "./core/relocate.ts";
 export type { CoreTargets } from "./core/targets.ts";
+export { Executable, type FunctionSymbol, functionOffsets } from "./elf/executable.ts";
 export * from "./errors.ts";
 export { kernelBtf } from "./linker/kernel-btf.ts";
 export { type KernelAnswers, linkProgram, type SymbolAnswer } from "./linker/link-program.ts";

@@ -5,6 +5,8 @@ import { cgroup, lsmCgroup } from "./cgroup.ts";
 import { netkit, tcx, xdp } from "./interface-link.ts";
 import { iter } from "./iter.ts";
 import { kprobe, kretprobe } from "./kprobe.ts";
+import { kprobeMulti, kprobeSession, kretprobeMulti } from "./kprobe-multi.ts";
+import { kretsyscall, ksyscall } from "./ksyscall.ts";
 import { netfilter } from "./netfilter.ts";
 import { netns } from "./netns.ts";
 import { perfEvent } from "./perf-event.ts";
@@ -14,9 +16,13 @@ import { sockmap } from "./sockmap.ts";
 import { tc } from "./tc.ts";
 import { tracepoint } from "./tracepoint.ts";
 import { fentry, fexit, fmodRet, freplace, fsession, lsm, tpBtf } from "./tracing.ts";
+import { uprobe, uretprobe } from "./uprobe.ts";
+import { uprobeMulti, uprobeSession, uretprobeMulti } from "./uprobe-multi.ts";
 
 const HOOKS: readonly Hook[] = [
   ...[kprobe, kretprobe, tracepoint, rawTracepoint, perfEvent],
+  ...[ksyscall, kretsyscall, kprobeMulti, kretprobeMulti, kprobeSession],
+  ...[uprobe, uretprobe, uprobeMulti, uretprobeMulti, uprobeSession],
   ...[fentry, fexit, fmodRet, fsession, freplace, tpBtf, lsm, iter],
   ...[xdp, tc, tcx, netkit, netfilter, netns, socket, skReuseport, sockmap],
   ...[cgroup, lsmCgroup],

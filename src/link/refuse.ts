@@ -38,3 +38,16 @@ export function targetOf(program: LoadedProgram, options: AttachOptions, what: s
 }
 
 export const cookieOf = (options: AttachOptions): bigint => BigInt(options.cookie ?? 0);
+
+/** A cookie for each of several places: each its own, or all the same; undefined where none was given. */
+export function cookiesOf(
+  program: LoadedProgram,
+  place: string,
+  { cookie, cookies }: AttachOptions,
+  count: number,
+): BigUint64Array | undefined {
+  if (cookies && cookies.length !== count)
+    throw unusable(program, place, `${cookies.length} cookies were given for ${count} places`);
+  const each = cookies ?? (cookie === undefined ? undefined : Array.from({ length: count }, () => cookie));
+  return each && new BigUint64Array(each.map(BigInt));
+}

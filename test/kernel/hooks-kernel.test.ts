@@ -1,12 +1,16 @@
 // Hooks inside the kernel: probes, tracepoints, trampolines, iterators, samples. All are made to run by getpgid(2) of
 // this process.
 
-import { expect } from "bun:test";
-import type { ObjectSpec } from "../../src/index.ts";
+import { expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type BpfError, BpfLink, type ObjectSpec } from "../../src/index.ts";
 import { syscall } from "../../src/sys/libc.ts";
 import { SYSCALL_NUMBERS } from "../../src/sys/syscall-numbers.ts";
 import { conformance, type Row, since } from "./hooks-support.ts";
-import { global } from "./lib-support.ts";
+import { global, kernelIds, load, thrownBy, until } from "./lib-support.ts";
+import { missingHook } from "./support.ts";
 
 const NR_GETPGID = SYSCALL_NUMBERS.get("getpgid") ?? -1;
 
@@ -15,8 +19,8 @@ function getpgid(times: number): void {
 }
 
 const ALWAYS = since("5.10");
-const plain = (program: string, on: readonly string[], options = {}): Row => ({
-  ...{ program, on, fire: getpgid, options: () => options },
+const plain = (program: string, on: readonly string[], options = {}, name = program): Row => ({
+  ...{ program, on, name, fire: getpgid, options: () => options },
 });
 
 const COOKIE = 0x1122_3344_5566_7788n;
@@ -45,11 +49,21 @@ conformance(
     plain("on_fentry", ALWAYS),
     plain("on_fexit", ALWAYS),
     plain("on_fmod_ret", ALWAYS),
-    plain("on_lsm", ALWAYS),
+    // 5.10 takes it, but its list of security modules has no "bpf": CONFIG_LSM.
+    { ...plain("on_lsm", since("6.1")), not: ["5.10"] },
+    plain("on_ksyscall", ALWAYS),
+    plain("on_kretsyscall", ALWAYS),
+    plain("on_kprobe_multi", since("6.12")),
+    plain("on_kretprobe_multi", since("6.12")),
+    plain("on_kprobe_multi", since("6.12"), { targets: ["__x64_sys_getpgid"] }, "on_kprobe_multi of names"),
+    { ...plain("on_kprobe_session", since("6.12")), others: true }, // at entry and return
+    plain("on_fentry_sleepable", ALWAYS),
+    plain("on_raw_tracepoint_writable", []),
+    withCookie("cookie_kprobe_multi", since("6.12")),
     withCookie("cookie_kprobe", since("6.1")),
     withCookie("cookie_tracepoint", since("6.1")),
     withCookie("cookie_raw_tracepoint", since("6.12")),
-    withCookie("cookie_tp_btf", since("6.1")),
+    withCookie("cookie_tp_btf", since("6.12")),
     withCookie("cookie_fentry", since("6.1")),
     { ...plain("on_perf_event", ALWAYS, { frequency: 1000 }), fire: busy, others: true },
     {
@@ -71,3 +85,66 @@ conformance(
     spec.globals.set("number", NR_GETPGID);
   },
 );
+
+test("an iterator over a map goes over its elements, and takes another program in its place", () => {
+  using object = load("hooks_kernel", "on_iter_of_map");
+  using link = object.program("on_iter_of_map").attach({ fd: object.map("elements").fd.number });
+  expect(link.read()).toBe("a line\n".repeat(3));
+  expect(link.info()).toMatchObject({ type: "iter" });
+  using other = load("hooks_kernel", "on_iter_of_map");
+  const before = link.info().programId;
+  link.update(other.program("on_iter_of_map"));
+  expect(link.info().programId).not.toBe(before);
+  const refused = thrownBy(() => object.program("on_iter_of_map").attach()) as BpfError;
+  expect(refused.action).toContain("descriptor");
+});
+
+test("a pinned link outlives its descriptor, is opened again, and ends with its pin", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "hello-pins-"));
+  expect(Bun.spawnSync(["mount", "-t", "bpf", "bpf", folder]).exitCode).toBe(0);
+  try {
+    using object = load("hooks_kernel", "on_iter");
+    const link = object.program("on_iter").attach();
+    const { id } = link.info();
+    link.pin(`${folder}/lines`);
+    link.close();
+    expect(kernelIds("links").has(id)).toBe(true);
+    const again = BpfLink.open(`${folder}/lines`);
+    expect(again.info()).toMatchObject({ id, type: "iter" });
+    again.close();
+    expect((thrownBy(() => BpfLink.open(`${folder}/none`)) as BpfError).errno).toBe("ENOENT");
+    rmSync(`${folder}/lines`);
+    await until("the link is left behind", () => !kernelIds("links").has(id));
+    using unpinned = object.program("on_iter").attach();
+    expect((thrownBy(() => unpinned.pin("/proc/lines")) as BpfError).likely).toBe("the path is in no bpf file system");
+  } finally {
+    Bun.spawnSync(["umount", folder]);
+    rmSync(folder, { recursive: true });
+  }
+});
+
+/** A name that several functions of the kernel have, all of them its own. */
+function sharedName(): string | undefined {
+  const counts = new Map<string, number>();
+  for (const line of readFileSync("/proc/kallsyms", "utf8").split("\n")) {
+    const [, name] = / t (\w+)$/.exec(line) ?? [];
+    if (name) counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  return [...counts].find(([name, count]) => count === 2 && /^[a-z]\w+_show$/.test(name))?.[0];
+}
+
+test.skipIf(missingHook("kprobe") !== undefined)("a name of several functions is an error that lists them", () => {
+  const name = sharedName() ?? "";
+  using object = load("hooks_kernel", "on_kprobe");
+  const refused = thrownBy(() => object.program("on_kprobe").attach(name)) as BpfError;
+  expect(refused.errno).toBe("EADDRNOTAVAIL");
+  const [first, second] = refused.likely?.match(/0x[0-9a-f]{16}/g) ?? [];
+  expect(refused.likely).toBe(`2 functions are called ${name}: ${first}, ${second}`);
+  object
+    .program("on_kprobe")
+    .attach(second as string)
+    .close();
+  const missing = thrownBy(() => object.program("on_kprobe").attach("vfs_raed")) as BpfError;
+  expect([missing.errno, missing.likely]).toEqual(["ENOENT", expect.stringContaining("vfs_read")]);
+  expect((thrownBy(() => object.program("on_kprobe").attach("vfs_read+0xfffff")) as BpfError).class).toBe("attach");
+});

@@ -19,6 +19,8 @@ export interface Row {
   readonly name?: string;
   /** Guests that must have it. */
   readonly on: readonly string[];
+  /** Guests that take it and never let it run. */
+  readonly not?: readonly string[];
   readonly options?: () => AttachOptions;
   /** Makes it run: once for each count that is added, `times`. */
   readonly fire: (times: number, attached: Attachment) => unknown;
@@ -45,6 +47,7 @@ export function conformance(name: string, rows: readonly Row[], prepare: (spec: 
   /** Why this kernel has no such hook, in its own words; undefined where it has. */
   const lacks = (row: Row): string | undefined => {
     if (row.on.includes(KERNEL)) return undefined;
+    if (row.not?.includes(KERNEL)) return "taken and never run";
     try {
       using object = open(row);
       using _link = attach(row, object);

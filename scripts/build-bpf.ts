@@ -1,6 +1,8 @@
 // Compiles eBPF C with clang 19: bpf/*.bpf.c to build/bpf, which the executable embeds, and
 // test/fixtures/*.bpf.c to build/fixtures, which only tests read.
 //
+// test/fixtures/*.so.c become libraries of this machine, which tests of probes of user space call.
+//
 // An object is compiled again only when what it is made from has changed: its source, any of our headers, the
 // flags, the compiler or libbpf's headers. The key of all that lies beside the object and is written after it,
 // so that an interrupted run is found out. Run with "fixtures" to compile the test fixtures too.
@@ -19,9 +21,16 @@ const ARCHITECTURES: Record<string, { target: string; triplet: string }> = {
   arm64: { target: "arm64", triplet: "aarch64-linux-gnu" },
 };
 
+/** What is compiled, by how the source's name ends: eBPF objects, and libraries of this machine that tests trace. */
+const KINDS: readonly { source: RegExp; ending: string; flags: () => readonly string[] }[] = [
+  { source: /^[^/]*\.bpf\.c$/, ending: ".o", flags },
+  { source: /^[^/]*\.so\.c$/, ending: "", flags: () => ["-shared", "-fPIC", "-nostdlib", "-O1", "-Wall", "-Werror"] },
+];
+
 interface Job {
   readonly source: string;
   readonly object: string;
+  readonly flags: readonly string[];
   readonly key: string;
 }
 
@@ -30,7 +39,7 @@ function flags(): string[] {
   const arch = ARCHITECTURES[process.arch];
   if (!arch) throw new Error(`Cannot compile eBPF for ${process.arch}: known are ${Object.keys(ARCHITECTURES)}`);
   return [
-    ...["-target", "bpf", "-mcpu=v3", "-O2", "-g", "-Wall", "-Werror"],
+    ...["-c", "-target", "bpf", "-mcpu=v3", "-O2", "-g", "-Wall", "-Werror"],
     ...["-I", "bpf/include", `-D__TARGET_ARCH_${arch.target}`],
     ...["-idirafter", `/usr/include/${arch.triplet}`, `-ffile-prefix-map=${ROOT}=.`],
   ];
@@ -58,14 +67,17 @@ function jobs(sources: string, objects: string): Job[] {
   const common = createHash("sha256").update(flags().join("\0").replaceAll(ROOT, ".")).update(installed());
   for (const header of [...list("bpf", /\.h$/), ...list(sources, /\.h$/)])
     common.update(header).update(readFileSync(join(ROOT, header)));
-  return list(sources, /^[^/]*\.bpf\.c$/).map((source) => ({
-    source,
-    object: join(objects, basename(source).replace(/\.c$/, ".o")),
-    key: common
-      .copy()
-      .update(readFileSync(join(ROOT, source)))
-      .digest("hex"),
-  }));
+  return KINDS.flatMap((kind) =>
+    list(sources, kind.source).map((source) => ({
+      source,
+      object: join(objects, basename(source).replace(/\.c$/, kind.ending)),
+      flags: kind.flags(),
+      key: common
+        .copy()
+        .update(readFileSync(join(ROOT, source)))
+        .digest("hex"),
+    })),
+  );
 }
 
 function upToDate(job: Job): boolean {
@@ -78,7 +90,7 @@ async function compile(job: Job): Promise<void> {
   const [object, key] = [join(ROOT, job.object), join(ROOT, `${job.object}.key`)];
   const temporary = `${object}.${process.pid}`;
   rmSync(key, { force: true });
-  const clang = Bun.spawn([COMPILER, ...flags(), "-c", job.source, "-o", temporary], { cwd: ROOT, stderr: "pipe" });
+  const clang = Bun.spawn([COMPILER, ...job.flags, job.source, "-o", temporary], { cwd: ROOT, stderr: "pipe" });
   const said = await new Response(clang.stderr).text();
   if ((await clang.exited) !== 0) {
     rmSync(temporary, { force: true });
@@ -92,7 +104,7 @@ async function compile(job: Job): Promise<void> {
 /** An object whose source is gone would go on being found by tests that walk the folder. */
 function removeOrphans(objects: string, wanted: Job[]): void {
   const keep = new Set(wanted.map((job) => job.object));
-  for (const object of list(objects, /\.bpf\.o$/)) {
+  for (const object of list(objects, /\.(bpf\.o|so)$/)) {
     if (keep.has(object)) continue;
     rmSync(join(ROOT, object));
     rmSync(join(ROOT, `${object}.key`), { force: true });

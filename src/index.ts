@@ -46,6 +46,7 @@ export * from "./map/public.ts";
 export { BpfObject, type LoadOptions } from "./object.ts";
 export type { Attachment, AttachOptions, LinkInfo } from "./program/hook.ts";
 export { BpfProgram } from "./program/program.ts";
+export type { TestRun, TestRunResult } from "./program/test-run.ts";
 export { realtimeNanoseconds } from "./sys/libc.ts";
 export { isHungUp, isWritable } from "./sys/poll.ts";
 export * from "./syscall-hook.ts";

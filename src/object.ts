@@ -111,7 +111,10 @@ export class BpfObject implements Disposable {
     for (const [name, program] of this.spec.programs) {
       if (!program.autoload) continue;
       const linked = linkProgram(this.spec, name, (map) => this.map(map).fd.number, answers);
-      this.programs.set(name, BpfProgram.load(program, linked, { ...options, hook: hookOf(program.hook) }));
+      this.programs.set(
+        name,
+        BpfProgram.load(program, linked, { ...options, hook: hookOf(program.hook), maps: this.maps }),
+      );
     }
   }
 

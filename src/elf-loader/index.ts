@@ -14,6 +14,7 @@ export { bytesToString, cString, escapedByte, isEscapedByte, stringToBytes } fro
 export { type CoreResolutions, relocate } from "./core/relocate.ts";
 export type { CoreTargets } from "./core/targets.ts";
 export { Executable, type FunctionSymbol, functionOffsets } from "./elf/executable.ts";
+export { UnknownArgument, USDT_SPEC_SIZE, type UsdtMarker, usdtMarkers, usdtSpec } from "./elf/usdt.ts";
 export * from "./errors.ts";
 export { kernelBtf } from "./linker/kernel-btf.ts";
 export { type KernelAnswers, linkProgram, type SymbolAnswer } from "./linker/link-program.ts";

@@ -4,9 +4,12 @@
 import { AttachError, type Btf, type BtfKind, type ProgramSpec, UnsupportedError } from "elf-loader";
 import { closeHint } from "../host/close-names.ts";
 import { kernelFunctionNames } from "../host/kernel-symbols.ts";
+import { moduleBtfs } from "../host/kernel-types.ts";
+import { moduleBtfFd } from "../host/module-btf.ts";
 import { programBtf } from "../host/program-btf.ts";
 import { vmlinuxBtf } from "../host/vmlinux-btf.ts";
 import type { LoadTarget } from "../program/hook.ts";
+import { Fd } from "../sys/fd.ts";
 
 /** How targets of a kind of hook are named. */
 export interface Naming {
@@ -52,9 +55,26 @@ export function btfTarget(spec: ProgramSpec, naming: Naming): LoadTarget {
   if (spec.targetProgram !== undefined) return programTarget(spec, target, spec.targetProgram);
   const btf = vmlinuxBtf();
   if (!btf) throw noBtf(spec);
-  const id = btf.findByName(naming.prefix + target, naming.kind);
-  if (id === 0) throw notThere(spec, target, "the kernel's BTF", targetNames(naming));
-  return { fields: { attach_btf_id: id } };
+  const [, module, inModule] = /^([^:]+):(.+)$/.exec(target) ?? [];
+  const id = module ? 0 : btf.findByName(naming.prefix + target, naming.kind);
+  if (id !== 0) return { fields: { attach_btf_id: id } };
+  const found = moduleTarget(naming.prefix + (inModule ?? target), naming.kind, module);
+  if (found) return found;
+  throw notThere(spec, target, "the kernel's BTF", targetNames(naming));
+}
+
+/** A type of a module, the named one or the first that has it (5.11); undefined where there is none. */
+function moduleTarget(name: string, kind: Naming["kind"], module: string | undefined): LoadTarget | undefined {
+  for (const btf of moduleBtfs()) {
+    if (module !== undefined && btf.name !== module) continue;
+    const id = btf
+      .findAll([name])
+      .get(name)
+      ?.find((type) => btf.kind(type) === kind && btf.nameOf(type) === name);
+    const fd = id && moduleBtfFd(btf.name);
+    if (id && fd instanceof Fd) return { fields: { attach_btf_id: id, attach_btf_obj_fd: fd.number }, owned: [fd] };
+  }
+  return undefined;
 }
 
 /** A function of another loaded program. */

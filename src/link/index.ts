@@ -18,11 +18,12 @@ import { tracepoint } from "./tracepoint.ts";
 import { fentry, fexit, fmodRet, freplace, fsession, lsm, tpBtf } from "./tracing.ts";
 import { uprobe, uretprobe } from "./uprobe.ts";
 import { uprobeMulti, uprobeSession, uretprobeMulti } from "./uprobe-multi.ts";
+import { usdt } from "./usdt.ts";
 
 const HOOKS: readonly Hook[] = [
   ...[kprobe, kretprobe, tracepoint, rawTracepoint, perfEvent],
   ...[ksyscall, kretsyscall, kprobeMulti, kretprobeMulti, kprobeSession],
-  ...[uprobe, uretprobe, uprobeMulti, uretprobeMulti, uprobeSession],
+  ...[uprobe, uretprobe, uprobeMulti, uretprobeMulti, uprobeSession, usdt],
   ...[fentry, fexit, fmodRet, fsession, freplace, tpBtf, lsm, iter],
   ...[xdp, tc, tcx, netkit, netfilter, netns, socket, skReuseport, sockmap],
   ...[cgroup, lsmCgroup],

@@ -1,6 +1,7 @@
 // What a kind of hook answers for itself; src/link/ has one file a hook.
 
 import type { ProgramSpec } from "elf-loader";
+import type { BpfMap } from "../map/map.ts";
 import type { Fd } from "../sys/fd.ts";
 import type { Fields } from "../sys/struct.ts";
 
@@ -9,6 +10,8 @@ export interface LoadedProgram {
   readonly name: string;
   readonly spec: ProgramSpec;
   readonly fd: Fd;
+  /** Its object's maps, by name: some hooks tell the program by them what it is attached to. */
+  readonly maps: ReadonlyMap<string, BpfMap>;
 }
 
 /** What the kernel says of a link (bpf_link_info, 5.8). */

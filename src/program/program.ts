@@ -1,9 +1,9 @@
 // BpfProgram: a program the verifier has accepted.
 
-import { AttachError, BpfRuntimeError, type LinkedProgram, type ProgramSpec } from "elf-loader";
+import { AttachError, type LinkedProgram, type ProgramSpec } from "elf-loader";
 import { bpf_prog_info } from "elf-loader/uapi";
-import { errnoName } from "../host/kernel-error.ts";
-import { objGetInfoByFd, progLoad, progTestRun } from "../sys/bpf.ts";
+import type { BpfMap } from "../map/map.ts";
+import { objGetInfoByFd, progLoad } from "../sys/bpf.ts";
 import { Fd } from "../sys/fd.ts";
 import { cString } from "../sys/libc.ts";
 import { withMemlockRaised } from "../sys/memlock.ts";
@@ -11,6 +11,7 @@ import { type Fields, readField } from "../sys/struct.ts";
 import { FALLBACKS } from "./fallbacks.ts";
 import type { Attachment, AttachOptions, Hook, LoadedProgram } from "./hook.ts";
 import { loadError } from "./load-error.ts";
+import { type TestRun, type TestRunResult, testRun } from "./test-run.ts";
 import { verifierLog } from "./verifier-log.ts";
 
 const NAME_LENGTH = 15; // BPF_OBJ_NAME_LEN without the NUL
@@ -21,6 +22,8 @@ export interface LoadOptions {
   /** Descriptors of modules' BTF that its calls of kernel functions count from. */
   readonly fdArray?: Int32Array | undefined;
   readonly hook?: Hook | undefined;
+  /** The object's maps, for hooks that write to them. */
+  readonly maps?: ReadonlyMap<string, BpfMap>;
   /** Called with the verifier's whole log where it took the program. */
   readonly onLog?: ((program: string, log: string) => void) | undefined;
 }
@@ -30,12 +33,14 @@ export class BpfProgram implements LoadedProgram, Disposable {
   readonly name: string;
   readonly spec: ProgramSpec;
   readonly fd: Fd;
+  readonly maps: ReadonlyMap<string, BpfMap>;
   readonly #hook: Hook | undefined;
 
-  private constructor(spec: ProgramSpec, fd: Fd, hook: Hook | undefined) {
+  private constructor(spec: ProgramSpec, fd: Fd, { hook, maps = new Map() }: LoadOptions) {
     this.name = spec.name;
     this.spec = spec;
     this.fd = fd;
+    this.maps = maps;
     this.#hook = hook;
   }
 
@@ -53,7 +58,7 @@ export class BpfProgram implements LoadedProgram, Disposable {
     const fields = { ...loadFields(spec, linked, options), ...target };
     const result = withMemlockRaised(() => progLoad(fields));
     const fd = result < 0 ? fallBack(result, spec, linked, fields) : result;
-    const program = new BpfProgram(spec, new Fd(fd), options.hook);
+    const program = new BpfProgram(spec, new Fd(fd), options);
     options.onLog?.(spec.name, verifierLog(fields, true));
     return program;
   }
@@ -69,18 +74,9 @@ export class BpfProgram implements LoadedProgram, Disposable {
     return this.#hook.attach(this, { ...options, target: options.target ?? this.spec.target });
   }
 
-  /** Runs in this task. `data`: what the program gets as packet; `repeat` times, for measuring. `duration`: ns a run. */
-  testRun(data?: Uint8Array, repeat = 1): { retval: number; duration: number } {
-    const run = progTestRun({ prog_fd: this.fd.number, data_in: data, data_size_in: data?.byteLength, repeat });
-    if (run.result < 0) {
-      const call = "bpf(BPF_PROG_TEST_RUN)";
-      throw new BpfRuntimeError(`Cannot run program ${this.name}: ${call} gave ${errnoName(run.result)}`, {
-        call,
-        errno: errnoName(run.result),
-        subject: `program ${this.name}`,
-      });
-    }
-    return run;
+  /** Runs it in this task, on the packet or with the context given; `repeat` times, for measuring. */
+  testRun(how: Uint8Array | TestRun = {}, repeat = 1): TestRunResult {
+    return testRun(this, how instanceof Uint8Array ? { data: how, repeat } : how);
   }
 
   /** How often the kernel passed the program over because it was already running on that CPU (5.12; 0 before). */

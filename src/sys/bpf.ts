@@ -131,14 +131,28 @@ export function progLoad(fields: Fields): number {
   return result;
 }
 
-/** Runs a program once or `repeat` times in this task; its return value, and the mean nanoseconds of a run. */
-export function progTestRun(fields: Fields): { result: number; retval: number; duration: number } {
+/** What running a program came to: -errno or 0; what it returned, the mean nanoseconds of a run, bytes it left. */
+export interface TestRunAnswer {
+  readonly result: number;
+  readonly retval: number;
+  readonly duration: number;
+  readonly dataSize: number;
+  readonly ctxSize: number;
+}
+
+/** Runs a program once or `repeat` times in this task. */
+export function progTestRun(fields: Fields): TestRunAnswer {
   const { bytes } = encodeStruct(bpf_attr_test, fields);
   const result = syscall(NR_BPF, BPF_PROG_TEST_RUN, bytes, bpf_attr_test.size);
   keepAlive(fields);
-  const view = new DataView(bytes.buffer);
-  const field = (name: string) => view.getUint32(bpf_attr_test.fields[name]?.[0] ?? 0, true);
-  return { result, retval: field("retval"), duration: field("duration") };
+  const field = (name: string) => readField(bpf_attr_test, bytes, name);
+  return {
+    result,
+    retval: field("retval"),
+    duration: field("duration"),
+    dataSize: field("data_size_out"),
+    ctxSize: field("ctx_size_out"),
+  };
 }
 
 /** Fills a bpf_{prog,map,link,btf}_info with what the kernel knows of the object behind a descriptor. */

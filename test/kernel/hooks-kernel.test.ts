@@ -9,7 +9,7 @@ import { type BpfError, BpfLink, type ObjectSpec } from "../../src/index.ts";
 import { syscall } from "../../src/sys/libc.ts";
 import { SYSCALL_NUMBERS } from "../../src/sys/syscall-numbers.ts";
 import { conformance, type Row, since } from "./hooks-support.ts";
-import { global, kernelIds, load, thrownBy, until } from "./lib-support.ts";
+import { global, KERNEL, kernelIds, load, thrownBy, until } from "./lib-support.ts";
 import { missingHook } from "./support.ts";
 
 const NR_GETPGID = SYSCALL_NUMBERS.get("getpgid") ?? -1;
@@ -97,6 +97,24 @@ test("an iterator over a map goes over its elements, and takes another program i
   expect(link.info().programId).not.toBe(before);
   const refused = thrownBy(() => object.program("on_iter_of_map").attach()) as BpfError;
   expect(refused.action).toContain("descriptor");
+});
+
+test.skipIf(KERNEL === "5.10")("a syscall program is run by hand, and writes to the context it gets", () => {
+  using object = load("hooks_kernel", "on_syscall");
+  const given = new BigUint64Array([5n]);
+  const { retval, ctx } = object.program("on_syscall").testRun({ ctx: new Uint8Array(given.buffer) });
+  expect([retval, global(object, "seen").value]).toEqual([7, 5n]);
+  expect(new BigUint64Array(ctx?.slice().buffer ?? new ArrayBuffer(8))[0]).toBe(42n);
+  expect(given[0]).toBe(5n);
+});
+
+test("a program of packets gives back the packet, and one that is no such refuses it", () => {
+  using object = load("hooks_network", "on_xdp", "on_sk_lookup");
+  const packet = new Uint8Array(64).map((_, i) => i);
+  const run = object.program("on_xdp").testRun({ data: packet, repeat: 3, dataOut: 256 });
+  expect([run.retval, run.data, global(object, "seen").value]).toEqual([2, packet, 3n]); // XDP_PASS
+  const refused = thrownBy(() => object.program("on_sk_lookup").testRun({ data: packet })) as BpfError;
+  expect([refused.class, refused.call]).toEqual(["runtime", "bpf(BPF_PROG_TEST_RUN)"]);
 });
 
 test("a pinned link outlives its descriptor, is opened again, and ends with its pin", async () => {

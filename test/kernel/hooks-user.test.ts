@@ -3,12 +3,13 @@
 import { dlopen } from "bun:ffi";
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { Executable, functionOffsets } from "elf-loader";
 import { findExecutable } from "../../src/host/executable-file.ts";
 import type { BpfError } from "../../src/index.ts";
 import { cString } from "../../src/sys/libc.ts";
 import { conformance, type Row, since } from "./hooks-support.ts";
-import { global, load, thrownBy } from "./lib-support.ts";
+import { global, load, ROOT, thrownBy } from "./lib-support.ts";
 
 const libc = dlopen("libc.so.6", {
   a64l: { args: ["ptr"], returns: "i64" },
@@ -54,6 +55,57 @@ conformance(
   ],
   (spec) => spec.globals.set("tgid", process.pid),
 );
+
+const MARKERS = join(ROOT, "build/fixtures/markers.so");
+const markers = dlopen(MARKERS, {
+  watched: { args: [], returns: "i32" },
+  numbers: { args: ["i32", "u8", "i64"], returns: "void" },
+  twice: { args: ["i64"], returns: "void" },
+}).symbols;
+
+/** Without cookies (5.10) the markers of a library are found in one process only. */
+const inThisProcess = { pid: process.pid };
+
+conformance(
+  "hooks_usdt",
+  [
+    {
+      ...{ program: "on_usdt", on: ALWAYS, name: "on_usdt in registers, memory and a constant" },
+      options: () => ({ target: `${MARKERS}:hello:numbers`, cookie: -7, ...inThisProcess }),
+      fire: (times) => {
+        for (let i = 0; i < times; i++) markers.numbers(-5, 200, 2);
+      },
+      holds: (object) => {
+        const value = (name: string) => global(object, name).value;
+        expect((value("values") as bigint[]).map(Number)).toEqual([-5, 200, -20, 0, 77, 0]);
+        // This header does not know an index times a scale, and there is no sixth.
+        expect([value("count"), value("cookie"), value("results")].map(Number)).toEqual([5, -7, 0b101000]);
+      },
+    },
+    {
+      ...{ program: "on_usdt", on: ALWAYS, name: "on_usdt of a marker in two places with a counter", others: true },
+      options: () => ({ target: `${MARKERS}:hello:twice`, ...inThisProcess }),
+      fire: (times) => {
+        for (let i = 0; i < times; i++) markers.twice(40);
+      },
+      holds: (object) => {
+        expect(Number(global(object, "seen").value)).toBe(6);
+        expect(Number((global(object, "values").value as bigint[])[0])).toBe(41);
+        expect(markers.watched()).toBe(2);
+      },
+    },
+  ],
+  (spec) => spec.globals.set("tgid", process.pid),
+);
+
+test("markers are let go of, and one that is not there is told from those near", () => {
+  expect(markers.watched()).toBe(0);
+  using object = load("hooks_usdt");
+  const refused = (target: string) =>
+    (thrownBy(() => object.program("on_usdt").attach({ target, ...inThisProcess })) as BpfError).message;
+  expect(refused(`${MARKERS}:hello:number`)).toEndWith("it has no marker hello:number (close: hello:numbers)");
+  expect(refused("libc.so.6:hello:numbers")).toEndWith("it has no markers");
+});
 
 test("what cannot be probed says why, and what is near", () => {
   using object = load("hooks_user", "on_uprobe", "on_uretprobe");

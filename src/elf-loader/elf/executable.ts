@@ -71,6 +71,9 @@ const VERDAUX_NAME = 0;
 const RANKS: { readonly [binding: number]: number } = { [STB_GLOBAL]: 2, [STB_WEAK]: 1 };
 
 export class Executable {
+  /** ET_EXEC, which is never moved, or ET_DYN. */
+  readonly type: number;
+  /** EM_*. */
   readonly machine: number;
   readonly #file: Reader;
   readonly #sections: readonly Section[];
@@ -78,6 +81,7 @@ export class Executable {
 
   private constructor(file: Reader) {
     this.#file = file;
+    this.type = this.#field(elf64_hdr, 0, "e_type");
     this.machine = this.#field(elf64_hdr, 0, "e_machine");
     this.#segments = this.#readSegments();
     this.#sections = this.#readSections();

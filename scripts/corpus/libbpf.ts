@@ -18,7 +18,23 @@ export function libbpfLoad(): { path: string; version: string } {
   if (!Bun.file(library).size) compileLibrary(archive, folder);
   const source = join(ROOT, "scripts/corpus/libbpf-load.c");
   const includes = ["-I", join(folder, "include"), "-I", join(folder, "include/uapi")];
-  run(["clang-19", "-O2", "-Wall", "-static", ...includes, "-o", path, source, library, "-lelf", "-lz"], "/");
+  run(
+    [
+      "clang-19",
+      "-O2",
+      "-Wall",
+      "-static",
+      "-Wl,--wrap=syscall",
+      ...includes,
+      "-o",
+      path,
+      source,
+      library,
+      "-lelf",
+      "-lz",
+    ],
+    "/",
+  );
   return { path, version };
 }
 

@@ -10,22 +10,19 @@ import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:
 import { release } from "node:os";
 import { join } from "node:path";
 import * as uapi from "elf-loader/uapi";
-import { buildBpf } from "../build-bpf.ts";
 import { boot } from "../kernels/boot.ts";
-import { CACHE, cached, kernelImage, run } from "../kernels/download.ts";
+import { CACHE, kernelImage } from "../kernels/download.ts";
 import { testInitramfs } from "../kernels/initramfs.ts";
 import { MACHINES } from "../kernels/machines.ts";
 import { GUESTS, type Guest } from "../kernels/table.ts";
 import { hostKernel } from "../matrix.ts";
 import { ROOT } from "../suite.ts";
+import { collect, OBJECTS } from "./collect.ts";
 import { reasonOf } from "./exceptions.ts";
-import { extractObjects } from "./extract.ts";
 import { libbpfLoad } from "./libbpf.ts";
-import { PACKAGES } from "./packages.ts";
 import { type Comparison, compare, parseVerdict } from "./verdicts.ts";
 
 const FOLDER = join(ROOT, "build/corpus");
-const OBJECTS = join(FOLDER, "objects");
 const TIMEOUT_MS = 40 * 60_000;
 
 /** Names of errno.h; ENOTSUPP and its like are the kernel's own. */
@@ -33,26 +30,6 @@ const ERRNO = new Map(
   Object.entries(uapi).flatMap(([name, value]) => (/^E[A-Z0-9]+$/.test(name) ? [[value, name]] : [])),
 );
 const errnoName = (errno: number) => String(ERRNO.get(errno) ?? errno);
-
-/** build/corpus/objects/ with a folder a package, and our own objects. Says which packages could not be had. */
-async function collect(): Promise<void> {
-  rmSync(OBJECTS, { recursive: true, force: true });
-  mkdirSync(OBJECTS, { recursive: true });
-  for (const source of PACKAGES) {
-    try {
-      const objects = cached({ ...source, id: `objects-${source.id}` }, (archive, to) => {
-        const tree = `${archive}.tree`;
-        run(["dpkg-deb", "-x", archive, tree], "/");
-        extractObjects(tree, to);
-      });
-      if (readdirSync(objects).length > 0) run(["cp", "-r", objects, join(OBJECTS, source.id)], "/");
-    } catch (error) {
-      console.log(`left out ${source.id}: ${error instanceof Error ? error.message : error}`);
-    }
-  }
-  await buildBpf(true);
-  for (const own of ["bpf", "fixtures"]) run(["cp", "-r", join(ROOT, "build", own), join(OBJECTS, own)], "/");
-}
 
 const objectNames = (): string[] =>
   readdirSync(OBJECTS, { recursive: true, encoding: "utf8" })

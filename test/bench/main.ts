@@ -4,6 +4,7 @@
 
 import { draining } from "./draining.ts";
 import { executableSize, idleRing, ringStart, versionStart } from "./executable.ts";
+import { loading } from "./loading.ts";
 import { median, quantile, type Row, render } from "./table.ts";
 import { wakeUps } from "./wake-up.ts";
 
@@ -57,6 +58,7 @@ const rows = [
   ...(await idle()),
   { ...row("executable", "MB", 115), values: [executableSize()] },
   ...(await latency()),
+  ...loading(tiny ? 1 : 7, tiny ? 2 : 12),
   ...draining("ring", 16, DRAINS, BUFFER),
   ...draining("ring", 65536, DRAINS, BUFFER)
     .slice(2)

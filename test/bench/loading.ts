@@ -1,0 +1,89 @@
+// Opening, relocating and loading three objects of libbpf-tools, by the executable and by libbpf in turns. The kernel's own
+// time, most of it the verifier's, is what libbpf waits for in its system calls, and is taken off both.
+
+import { join, resolve } from "node:path";
+import { objectsOf } from "../../scripts/corpus/collect.ts";
+import { libbpfLoad } from "../../scripts/corpus/libbpf.ts";
+import { PACKAGES } from "../../scripts/corpus/packages.ts";
+import { median, type Row } from "./table.ts";
+
+const EXECUTABLE = join(resolve(import.meta.dir, "../.."), "hello-ebpf");
+const TOOLS = ["execsnoop", "opensnoop", "runqlat"];
+
+/** Milliseconds: all of it, and what of it the kernel had. */
+function byLibbpf(program: string, object: string, times: number): { total: number; kernel: number } {
+  const { exitCode, stdout } = Bun.spawnSync([program, "--time", `${times}`, object]);
+  if (exitCode !== 0) throw new Error(`libbpf cannot load ${object}`);
+  const figures = stdout
+    .toString()
+    .trim()
+    .split("\n")
+    .map((line) => line.split(" ").map(Number));
+  return {
+    total: median(figures.map(([total = 0]) => total)),
+    kernel: median(figures.map(([, kernel = 0]) => kernel)),
+  };
+}
+
+/** Milliseconds from one load to the next, of one process. */
+function byUs(object: string, times: number): number[] {
+  const files = Array.from({ length: times + 1 }, () => object);
+  const { exitCode, stdout } = Bun.spawnSync([EXECUTABLE, "load", "--output", "jsonl", ...files]);
+  if (exitCode !== 0) throw new Error(`Cannot load ${object}: ${stdout}`);
+  const ends = stdout
+    .toString()
+    .trim()
+    .split("\n")
+    .map((line) => milliseconds(JSON.parse(line).ts));
+  return ends.slice(1).map((end, index) => end - (ends[index] as number));
+}
+
+/** Of a time of day with nanoseconds. */
+const milliseconds = (ts: string) => Date.parse(`${ts.slice(0, 19)}Z`) + Number(ts.slice(19, -1)) * 1000;
+
+/** A process that loads one object and ends, less one that loads none. */
+function once(object: string): number {
+  const run = (...args: string[]) => {
+    const start = performance.now();
+    Bun.spawnSync([EXECUTABLE, ...args], { stdout: "ignore" });
+    return performance.now() - start;
+  };
+  return run("load", object) - run("--version");
+}
+
+/** Rows for each object; none, with the reason on standard error, where libbpf or the objects cannot be had. */
+export function loading(rounds: number, times: number): Row[] {
+  try {
+    const tools = PACKAGES.find(({ id }) => id === "libbpf-tools-trixie");
+    if (!tools) throw new Error("no package of libbpf-tools");
+    const { path, version } = libbpfLoad();
+    const folder = objectsOf(tools);
+    return TOOLS.flatMap((tool) => rowsOf(tool, join(folder, `${tool}-libbpf.bpf.o`), path, version, rounds, times));
+  } catch (error) {
+    console.error(`Loading is not measured: ${error instanceof Error ? error.message : error}`);
+    return [];
+  }
+}
+
+function rowsOf(tool: string, object: string, libbpf: string, version: string, rounds: number, times: number): Row[] {
+  const row = (name: string, unit: string, budget?: number): Row => ({
+    name,
+    unit,
+    budget,
+    better: "less",
+    values: [],
+  });
+  const ratio = row(`load ${tool}: user space beside libbpf ${version}'s`, "times", 1.5);
+  const ours = row(`load ${tool}: all, again in one process`, "ms");
+  const theirs = row(`load ${tool}: all, by libbpf`, "ms");
+  const first = row(`load ${tool}: all, the first of a process`, "ms");
+  for (let round = 0; round < rounds; round++) {
+    const { total, kernel } = byLibbpf(libbpf, object, times);
+    const own = median(byUs(object, times));
+    ours.values.push(own);
+    theirs.values.push(total);
+    ratio.values.push((own - kernel) / (total - kernel));
+    first.values.push(once(object));
+  }
+  return [ratio, ours, theirs, first];
+}

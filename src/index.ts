@@ -12,6 +12,7 @@ export {
   compileEncoder,
   type Decoder,
   isEscapedByte,
+  type LinkedProgram,
   type MapSpec,
   Memory,
   ObjectError,

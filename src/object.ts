@@ -11,6 +11,7 @@ import {
   type KernelAnswers,
   kernelBtf,
   kernelMapName,
+  type LinkedProgram,
   linkProgram,
   ObjectError,
   type ObjectSpec,
@@ -40,6 +41,8 @@ export interface LoadOptions extends MapOptions {
   readonly btf?: Btf | undefined;
   /** Called with the verifier's whole log of each program that was loaded; asking for it costs a second run of the verifier. */
   readonly onLog?: ((program: string, log: string) => void) | undefined;
+  /** Called with each program as the verifier is about to get it: its instructions relocated, its subprograms behind it. */
+  readonly onLinked?: ((program: string, linked: LinkedProgram) => void) | undefined;
 }
 
 /** An object's maps and programs, loaded. Closing it closes them; what is attached stays until its link is closed. */
@@ -81,6 +84,7 @@ export class BpfObject implements Disposable {
           fdArray: externs.fdArray,
           onLog: options.onLog,
         },
+        options.onLinked,
       );
       object.#fillSlots(object.programs);
     } catch (error) {
@@ -107,10 +111,11 @@ export class BpfObject implements Disposable {
       fillSlots(map, this.spec.maps.get(name) ?? map.spec, (slot) => from.get(slot)?.fd.number);
   }
 
-  #loadPrograms(answers: KernelAnswers, options: ProgramOptions): void {
+  #loadPrograms(answers: KernelAnswers, options: ProgramOptions, onLinked: LoadOptions["onLinked"]): void {
     for (const [name, program] of this.spec.programs) {
       if (!program.autoload) continue;
       const linked = linkProgram(this.spec, name, (map) => this.map(map).fd.number, answers);
+      onLinked?.(name, linked);
       this.programs.set(
         name,
         BpfProgram.load(program, linked, { ...options, hook: hookOf(program.hook), maps: this.maps }),

@@ -1,9 +1,10 @@
 // What libbpf makes of eBPF objects: the oracle of the comparison. For each file named, a line of JSON: whether
 // bpf_object__load takes it, how many maps and programs it has, and what comes of each program by itself.
 //
-//   libbpf-load FILE...
+//   [INSTRUCTIONS=1] libbpf-load FILE...
 //   libbpf-load --time N FILE
 //
+// With INSTRUCTIONS each program comes with its instructions as they are after relocation, in hexadecimal.
 // The second opens and loads one object so many times and says for each how many milliseconds that took, and how many of
 // them the kernel had: those of its system calls, which the linker leads through here (--wrap=syscall).
 #include <bpf/libbpf.h>
@@ -51,8 +52,16 @@ static void complete(struct bpf_object *object)
 	}
 }
 
-// Everything as it is, or with one program alone.
-static int load(const char *path, const char *alone)
+static void write_instructions(struct bpf_object *object, const char *name)
+{
+	struct bpf_program *program = bpf_object__find_program_by_name(object, name);
+	const unsigned char *bytes = (const void *)bpf_program__insns(program);
+	for (size_t i = 0; i < bpf_program__insn_cnt(program) * sizeof(struct bpf_insn); i++)
+		printf("%02x", bytes[i]);
+}
+
+// Everything as it is, or with one program alone, whose instructions are written where they are asked for.
+static int load(const char *path, const char *alone, bool instructions)
 {
 	struct bpf_object *object = bpf_object__open_file(path, NULL);
 	if (!object)
@@ -62,12 +71,14 @@ static int load(const char *path, const char *alone)
 		bpf_object__for_each_program(program, object)
 			bpf_program__set_autoload(program, strcmp(bpf_program__name(program), alone) == 0);
 	complete(object);
+	if (instructions && !bpf_object__prepare(object))
+		write_instructions(object, alone);
 	int result = bpf_object__load(object);
 	bpf_object__close(object);
 	return result;
 }
 
-static void report(const char *path)
+static void report(const char *path, bool instructions)
 {
 	printf("{\"object\":\"%s\"", path);
 	struct bpf_object *object = bpf_object__open_file(path, NULL);
@@ -83,12 +94,15 @@ static void report(const char *path)
 	printf(",\"opened\":true,\"programs\":[");
 	bpf_object__for_each_program(program, object) {
 		const char *name = bpf_program__name(program);
-		printf("%s{\"name\":\"%s\",\"type\":%d,\"attach\":%d,\"autoload\":%s,\"errno\":%d}", programs++ ? "," : "", name,
+		printf("%s{\"name\":\"%s\",\"type\":%d,\"attach\":%d,\"autoload\":%s", programs++ ? "," : "", name,
 		       bpf_program__type(program), bpf_program__expected_attach_type(program),
-		       bpf_program__autoload(program) ? "true" : "false", -load(path, name));
+		       bpf_program__autoload(program) ? "true" : "false");
+		printf(",\"instructions\":\"");
+		int result = load(path, name, instructions);
+		printf("\",\"errno\":%d}", -result);
 	}
 	bpf_object__close(object);
-	printf("],\"maps\":%d,\"errno\":%d}\n", maps, -load(path, NULL));
+	printf("],\"maps\":%d,\"errno\":%d}\n", maps, -load(path, NULL, false));
 }
 
 static double milliseconds(void)
@@ -117,7 +131,7 @@ static int time_loads(int times, const char *path)
 	for (int i = 0; i < times; i++) {
 		in_kernel = 0;
 		double begin = milliseconds();
-		int result = load(path, NULL);
+		int result = load(path, NULL, false);
 		double total = milliseconds() - begin;
 		if (result)
 			return 1;
@@ -132,7 +146,7 @@ int main(int count, char **arguments)
 	if (count == 4 && strcmp(arguments[1], "--time") == 0)
 		return time_loads(atoi(arguments[2]), arguments[3]);
 	for (int i = 1; i < count; i++) {
-		report(arguments[i]);
+		report(arguments[i], getenv("INSTRUCTIONS") != NULL);
 		fflush(stdout);
 	}
 	return 0;

@@ -1,6 +1,6 @@
 // What this project makes of eBPF objects, in the words of libbpf-load.c: for each file a line of JSON.
 //
-//   bun scripts/corpus/our-load.ts FILE...
+//   [INSTRUCTIONS=1] bun scripts/corpus/our-load.ts FILE...
 
 import { readFileSync } from "node:fs";
 import {
@@ -15,7 +15,14 @@ import {
   BPF_MAP_TYPE_RINGBUF,
   BPF_MAP_TYPE_STACK_TRACE,
 } from "elf-loader/uapi";
-import { BpfError, BpfObject, type ObjectSpec, parseObject } from "../../src/index.ts";
+import {
+  BpfError,
+  BpfObject,
+  type LinkedProgram,
+  type LoadOptions,
+  type ObjectSpec,
+  parseObject,
+} from "../../src/index.ts";
 
 /** Map types that need a number of entries. */
 const SIZED = new Set([
@@ -57,11 +64,11 @@ function complete(spec: ObjectSpec): void {
 }
 
 /** Everything as it is, or with one program alone. */
-function load(spec: ObjectSpec, alone?: string): Refusal | undefined {
+function load(spec: ObjectSpec, alone?: string, onLinked?: LoadOptions["onLinked"]): Refusal | undefined {
   const copy = spec.copy();
   complete(copy);
   if (alone !== undefined) for (const [name, program] of copy.programs) program.autoload = name === alone;
-  return attempt(() => BpfObject.load(copy).close());
+  return attempt(() => BpfObject.load(copy, { onLinked }).close());
 }
 
 function report(path: string): Record<string, unknown> {
@@ -71,13 +78,15 @@ function report(path: string): Record<string, unknown> {
   });
   if (!spec) return { object: path, opened: false, refused };
   const parsed = spec;
-  const programs = [...parsed.programs.values()].map((program) => ({
-    name: program.name,
-    type: program.type,
-    attach: program.expectedAttachType,
-    autoload: program.autoload,
-    refused: load(parsed, program.name),
-  }));
+  const programs = [...parsed.programs.values()].map((program) => {
+    let instructions = "";
+    const keep = (_: string, { insns }: LinkedProgram) => {
+      instructions = Buffer.from(insns).toString("hex");
+    };
+    const refused = load(parsed, program.name, process.env.INSTRUCTIONS ? keep : undefined);
+    const { name, type, expectedAttachType: attach, autoload } = program;
+    return { name, type, attach, autoload, instructions, refused };
+  });
   return { object: path, opened: true, programs, maps: parsed.maps.size, refused: load(parsed) };
 }
 

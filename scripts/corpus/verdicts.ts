@@ -1,5 +1,17 @@
 // What two loaders say of the same objects, laid side by side: program by program, and each object as a whole.
 
+import {
+  BPF_CALL,
+  BPF_DW,
+  BPF_IMM,
+  BPF_JMP,
+  BPF_LD,
+  BPF_PSEUDO_BTF_ID,
+  BPF_PSEUDO_KFUNC_CALL,
+  BPF_PSEUDO_MAP_FD,
+  BPF_PSEUDO_MAP_VALUE,
+} from "elf-loader/uapi";
+
 /** A program loaded alone, or an object as it is: why it was refused, empty where it was not. */
 export type Refusal = string;
 
@@ -17,6 +29,8 @@ interface Program {
   /** BPF_PROG_TYPE_*, BPF_* attach type and autoload, as text. */
   readonly kind: string;
   readonly refused: Refusal;
+  /** After relocation, in hexadecimal without what differs from load to load; empty where nobody asked. */
+  readonly instructions: string;
 }
 
 interface Line {
@@ -32,6 +46,7 @@ interface Line {
     autoload: boolean;
     errno?: number;
     refused?: Line["refused"];
+    instructions?: string;
   }[];
 }
 
@@ -43,11 +58,36 @@ const reason = (line: Pick<Line, "errno" | "refused">, name: (errno: number) => 
       ? name(line.errno)
       : "";
 
+/** Instructions without the descriptors in them: of maps, and of the BTF of modules (Documentation/bpf/instruction-set.rst). */
+function withoutNumbers(hexadecimal: string): string {
+  const bytes = Buffer.from(hexadecimal, "hex");
+  for (let at = 0; at < bytes.length; at += 8) {
+    const [code, source] = [bytes[at] as number, (bytes[at + 1] as number) >> 4];
+    if (code === (BPF_LD | BPF_IMM | BPF_DW)) {
+      if (source === BPF_PSEUDO_MAP_FD || source === BPF_PSEUDO_MAP_VALUE) bytes.fill(0, at + 4, at + 8);
+      if (source === BPF_PSEUDO_BTF_ID) bytes.fill(0, at + 12, at + 16);
+      at += 8;
+    } else if (code === (BPF_JMP | BPF_CALL) && source === BPF_PSEUDO_KFUNC_CALL) bytes.fill(0, at + 2, at + 4);
+  }
+  return bytes.toString("hex");
+}
+
+/** Where two programs differ first, as instructions. */
+function firstDifference(a: string, b: string): string {
+  for (let at = 0; at < Math.max(a.length, b.length); at += 16)
+    if (a.slice(at, at + 16) !== b.slice(at, at + 16)) return `${at / 16} of ${a.length / 16}`;
+  return "";
+}
+
 export function parseVerdict(text: string, name: (errno: number) => string): Verdict {
   const line = JSON.parse(text) as Line;
   const programs = (line.programs ?? []).map((program): [string, Program] => [
     program.name,
-    { kind: `${program.type}/${program.attach}/${program.autoload}`, refused: reason(program, name) },
+    {
+      kind: `${program.type}/${program.attach}/${program.autoload}`,
+      refused: reason(program, name),
+      instructions: withoutNumbers(program.instructions ?? ""),
+    },
   ]);
   const unopened = line.opened ? {} : { unopened: reason(line, name) };
   return {
@@ -105,7 +145,10 @@ export function compare(libbpf: readonly Verdict[], ours: readonly Verdict[]): C
       else if (other.kind !== program.kind) differ(name, program.kind, other.kind);
       else if ((program.refused === "") !== (other.refused === ""))
         differ(name, said(program.refused), said(other.refused));
-      else if (program.refused === "") bothPrograms++;
+      else if (program.instructions !== other.instructions && program.refused === "") {
+        const at = firstDifference(program.instructions, other.instructions);
+        differ(name, `instruction ${at}`, `${other.instructions.length / 16} instructions`);
+      } else if (program.refused === "") bothPrograms++;
       else neither++;
     }
     for (const name of mine.programs.keys())

@@ -79,10 +79,14 @@ test("symbols by address and by type, weak ones that are not there", () => {
 });
 
 // The kernel looks a variable's address up in its own table, which holds variables with CONFIG_KALLSYMS_ALL only.
-test.skipIf(!/ runqueues$/m.test(kallsyms))("a variable of the kernel, one for each CPU, by its type", () => {
-  using object = BpfObject.load(prepared("per_cpu"));
-  expect(object.program("per_cpu").testRun(undefined, 0).retval).toBe(0);
-});
+// Debian's 5.10 has no variables in its BTF.
+test.skipIf(KERNEL === "5.10" || !/ runqueues$/m.test(kallsyms))(
+  "a variable of the kernel, one for each CPU, by its type (CONFIG_KALLSYMS_ALL, BTF of variables)",
+  () => {
+    using object = BpfObject.load(prepared("per_cpu"));
+    expect(object.program("per_cpu").testRun(undefined, 0).retval).toBe(0);
+  },
+);
 
 test("a function that is not there is named where it is called", () => {
   const error = thrownBy(() => BpfObject.load(prepared("needs_function"))) as BpfError;
@@ -92,7 +96,7 @@ test("a function that is not there is named where it is called", () => {
   );
 });
 
-test("functions of the kernel are called, by a name with a flavor too", () => {
+test.skipIf(KERNEL === "5.10")("functions of the kernel are called, by a name with a flavor too (6.2)", () => {
   const known = / bpf_task_from_pid$/m.test(kallsyms);
   using object = load("kfunc");
   expect(object.program("call").testRun(undefined, 0).retval | 0).toBe(known ? 0 : -1);

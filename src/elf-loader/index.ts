@@ -5,6 +5,7 @@
 export { assemble, type Insn } from "./asm/assemble.ts";
 export { CALL, Instructions } from "./asm/instructions.ts";
 export { Btf } from "./btf/btf.ts";
+export { cHeader } from "./btf/c/header.ts";
 export { compileDecoder, type Decoder, type DecoderOptions } from "./btf/decoder.ts";
 export { DOWNGRADES, type Downgrade, sampleOf } from "./btf/downgrades.ts";
 export { compileEncoder } from "./btf/encoder.ts";

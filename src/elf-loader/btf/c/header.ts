@@ -1,0 +1,167 @@
+/**
+ * All types of a BTF as a header in C that a compiler takes: each defined once and before it is needed, pointers to
+ * structs by a forward declaration. What `bpftool btf dump format c` gives, written anew.
+ */
+import type { Btf } from "../btf.ts";
+import type { BtfType } from "../types.ts";
+import { Declarations } from "./declaration.ts";
+import { LayoutFinder } from "./layout.ts";
+import { CNames, keyword } from "./names.ts";
+
+/** Types that compilers have by themselves. */
+const BUILT_IN = /^__builtin_|^__u?int128_t$/;
+
+const PREAMBLE = `#ifndef __VMLINUX_H__
+#define __VMLINUX_H__
+
+#ifndef BPF_NO_PRESERVE_ACCESS_INDEX
+#pragma clang attribute push (__attribute__((preserve_access_index)), apply_to = record)
+#endif
+
+`;
+const END = `#ifndef BPF_NO_PRESERVE_ACCESS_INDEX
+#pragma clang attribute pop
+#endif
+
+#endif /* __VMLINUX_H__ */
+`;
+
+/** The text of a header, in pieces. @throws ObjectError where a type has no form in C */
+export function* cHeader(btf: Btf): Generator<string> {
+  yield PREAMBLE;
+  yield* new Header(btf).definitions();
+  yield END;
+}
+
+type State = "declared" | "being defined" | "defined";
+
+class Header {
+  readonly #btf: Btf;
+  readonly #names: CNames;
+  readonly #declarations: Declarations;
+  readonly #states = new Map<number, State>();
+  readonly #forwards = new Set<string>();
+  /** Types without a name that are being looked through. */
+  readonly #open = new Set<number>();
+  #text: string[] = [];
+
+  constructor(btf: Btf) {
+    this.#btf = btf;
+    this.#names = new CNames(btf);
+    this.#declarations = new Declarations(btf, this.#names, new LayoutFinder(btf));
+  }
+
+  *definitions(): Generator<string> {
+    for (let id = 1; id < this.#btf.typeCount; id++) {
+      const type = this.#btf.type(id);
+      if (!isDefined(type)) continue;
+      this.#need(id, true);
+      yield this.#text.join("");
+      this.#text = [];
+    }
+    yield* this.#values();
+  }
+
+  /** Enums that nothing has are there for their values. */
+  *#values(): Generator<string> {
+    for (const kind of ["enum", "enum64"] as const) {
+      for (const id of this.#btf.idsOf(kind)) {
+        if (this.#btf.nameOf(id) !== "" || this.#states.has(id)) continue;
+        yield `${this.#declarations.specifier(id, "")};\n\n`;
+      }
+    }
+  }
+
+  /** Writes what must stand before a type can be used: `whole` where its size is needed. */
+  #need(id: number, whole: boolean): void {
+    const type = this.#btf.type(id);
+    switch (type.kind) {
+      case "pointer":
+        this.#need(type.type, false);
+        break;
+      case "const":
+      case "volatile":
+      case "restrict":
+      case "type_tag":
+        this.#need(type.type, whole);
+        break;
+      case "array":
+        this.#need(type.type, true);
+        break;
+      case "func_proto":
+        this.#need(type.returnType, false);
+        for (const parameter of type.params) this.#need(parameter.type, false);
+        break;
+      case "typedef":
+        this.#typedef(id, type.type, whole);
+        break;
+      case "fwd":
+        this.#forward(`${keyword(type)} ${this.#names.of(id)}`);
+        break;
+      case "struct":
+      case "union":
+        this.#composite(id, type, whole);
+        break;
+      case "enum":
+      case "enum64":
+        this.#enum(id, type.name);
+        break;
+    }
+  }
+
+  #typedef(id: number, target: number, whole: boolean): void {
+    if (!this.#states.has(id)) {
+      this.#states.set(id, "defined");
+      this.#need(target, false);
+      const name = this.#names.of(id);
+      if (!BUILT_IN.test(name)) this.#text.push(`typedef ${this.#declarations.declare(target, name)};\n\n`);
+    }
+    if (whole) this.#need(target, true);
+  }
+
+  #composite(id: number, type: Extract<BtfType, { kind: "struct" | "union" }>, whole: boolean): void {
+    if (type.name === "") {
+      if (this.#open.has(id)) throw this.#btf.error(`Cannot print type ${id}: it contains itself`, id);
+      this.#open.add(id);
+      for (const member of type.members) this.#need(member.type, true);
+      this.#open.delete(id);
+      return;
+    }
+    const state = this.#states.get(id);
+    if (!whole && state !== "defined") this.#forward(`${keyword(type)} ${this.#names.of(id)}`);
+    if (!whole || state === "defined") return;
+    if (state === "being defined") throw this.#btf.error(`Cannot print type ${id}: it contains itself`, id);
+    this.#states.set(id, "being defined");
+    for (const member of type.members) this.#need(member.type, true);
+    this.#text.push(`${this.#declarations.definition(id)};\n\n`);
+    this.#states.set(id, "defined");
+  }
+
+  #enum(id: number, name: string): void {
+    if (this.#states.has(id)) return;
+    this.#states.set(id, "defined");
+    if (name !== "") this.#text.push(`${this.#declarations.definition(id)};\n\n`);
+  }
+
+  #forward(declaration: string): void {
+    if (this.#forwards.has(declaration)) return;
+    this.#forwards.add(declaration);
+    this.#text.push(`${declaration};\n\n`);
+  }
+}
+
+/** What the header is to have; what else there is comes with them. */
+function isDefined(type: BtfType): boolean {
+  switch (type.kind) {
+    case "struct":
+    case "union":
+    case "enum":
+    case "enum64":
+    case "typedef":
+      return type.name !== "";
+    case "fwd":
+      return true;
+    default:
+      return false;
+  }
+}

@@ -8,6 +8,7 @@ export {
   BpfError,
   BpfRuntimeError,
   Btf,
+  cHeader,
   compileDecoder,
   compileEncoder,
   type Decoder,
@@ -42,6 +43,7 @@ export { dropPrivileges, type PrivilegesLeft } from "./host/privileges.ts";
 export { type CodeAddress, symbolize } from "./host/symbolize.ts";
 export { compatTaskMark, syscallNames, syscallNumber } from "./host/syscalls.ts";
 export { type TaskLayout, taskLayout } from "./host/task-layout.ts";
+export { vmlinuxBtf } from "./host/vmlinux-btf.ts";
 export { BpfLink } from "./link/link.ts";
 export * from "./map/public.ts";
 export { BpfObject, type LoadOptions } from "./object.ts";

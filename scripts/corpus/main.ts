@@ -1,12 +1,13 @@
 /**
  * Loads what real projects ship by libbpf and by us, here or on guest kernels, and says where the two differ.
  *
- *   npm run corpus [-- here|GUEST ...]
+ *   npm run corpus [-- [--write] [here|GUEST ...]]
  *
+ * --write puts the table, with what earlier runs said of other kernels, into README.md.
  * The objects come out of Debian's packages; nothing of them is kept in the repository. Exits with 1 where there is a
  * difference without a reason in exceptions.ts.
  */
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
 import { join } from "node:path";
 import * as uapi from "elf-loader/uapi";
@@ -109,14 +110,31 @@ const HEAD = [
   "| --- | --- | --- | --- | --- | --- | --- | --- |",
 ];
 
-async function main(names: readonly string[]): Promise<void> {
+/** The rows of this run, with those of earlier ones of other kernels, in the order of the kernels. */
+function keepRows(rows: Record<string, string>): Record<string, string> {
+  const path = join(FOLDER, "rows.json");
+  const before = existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Record<string, string>) : {};
+  const all = { ...before, ...rows };
+  const order = Object.keys(all).sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+  const sorted = Object.fromEntries(order.map((kernel) => [kernel, all[kernel] ?? ""]));
+  writeFileSync(path, JSON.stringify(sorted));
+  return sorted;
+}
+
+function writeReadme(table: string): void {
+  const path = join(ROOT, "README.md");
+  const marked = /(<!-- corpus -->\n)[^]*?(<!-- corpus -->)/;
+  writeFileSync(path, readFileSync(path, "utf8").replace(marked, `$1${table}\n$2`));
+}
+
+async function main(names: readonly string[], write: boolean): Promise<void> {
   const guests = GUESTS.filter(
     ({ id, architecture }) => names.includes(id) || (names.length === 0 && architecture === "amd64"),
   );
   await collect();
   const { path, version } = libbpfLoad();
   console.log(`${objectNames().length} objects, libbpf ${version}`);
-  const rows: string[] = [];
+  const rows: Record<string, string> = {};
   let unexplained = 0;
   const judge = (kernel: string, lines: readonly string[]) => {
     writeFileSync(join(FOLDER, `${kernel}.txt`), lines.join("\n"));
@@ -129,15 +147,19 @@ async function main(names: readonly string[]): Promise<void> {
     }
     const row = summarize(kernel, comparison);
     console.log(row);
-    rows.push(row);
+    rows[kernel] = row;
   };
   if (names.length === 0 || names.includes("here")) judge(hostKernel(release()), await here(path));
   for (const guest of guests) judge(guest.id, await inGuest(guest, path));
-  const table = [...HEAD, ...rows, ""].join("\n");
-  writeFileSync(join(FOLDER, "table.md"), table);
+  const table = [...HEAD, ...Object.values(keepRows(rows))].join("\n");
   console.log(table);
+  if (write) writeReadme(table);
   process.exitCode = unexplained > 0 ? 1 : 0;
 }
 
 if (!existsSync(CACHE)) mkdirSync(CACHE, { recursive: true });
-await main(process.argv.slice(2));
+const words = process.argv.slice(2);
+await main(
+  words.filter((word) => word !== "--write"),
+  words.includes("--write"),
+);

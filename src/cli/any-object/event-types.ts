@@ -58,7 +58,7 @@ export function guessedType(btf: Btf, length: number): EventType | undefined {
   const all = candidates(btf);
   const fitting = all.filter(({ size }) => size === length || padded(size) === length);
   const fits = theOne(fitting);
-  if (fits) return { ...fits, reason: `the struct of ${length} bytes that is named like an event` };
+  if (fits) return { ...fits, reason: `the struct of ${fits.size} bytes that is named like an event` };
   const sure = theOne(all.filter(({ name }) => SURELY_AN_EVENT.test(name)));
   return sure && { ...sure, reason: "the struct that is named like an event" };
 }

@@ -35,6 +35,7 @@ function observe(lines: readonly string[]): Observed {
 }
 
 function cell(methods: ReadonlyMap<string, string | undefined> | undefined): string {
+  if (!methods) return "not run";
   const working = METHODS.filter((method) => methods?.has(method) && methods.get(method) === undefined);
   if (working.length === METHODS.length) return "all";
   return working.join(", ") || "none";
@@ -44,9 +45,13 @@ function cell(methods: ReadonlyMap<string, string | undefined> | undefined): str
 function refusals(observed: Observed): string[] {
   const lines = new Set<string>();
   for (const [kernel, modes] of observed)
-    for (const methods of modes.values())
-      for (const [method, reason] of methods)
-        if (reason !== undefined) lines.add(`- ${kernel}, no ${method}: ${reason || "no reason given"}`);
+    for (const [mode, methods] of modes)
+      for (const [method, reason] of methods) {
+        // What is missing whatever the method is a matter of the mode.
+        const reasons = new Set(METHODS.map((name) => methods.get(name)));
+        const missing = reasons.size === 1 ? mode : method;
+        if (reason !== undefined) lines.add(`- ${kernel}, no ${missing}: ${reason || "no reason given"}`);
+      }
   return [...lines].sort();
 }
 

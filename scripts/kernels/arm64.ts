@@ -19,35 +19,57 @@ import { bareInitramfs } from "./initramfs.ts";
 import { MACHINES } from "./machines.ts";
 import { GLIBC_ARM64, type Guest, MUSL_ARM64 } from "./table.ts";
 
-const MODES = ["trace", "map", "perf", "ring"] as const;
-type Mode = (typeof MODES)[number];
-const EXECS = 100;
 const STORM = 10_000;
 
-/** What a mode prints of so many processes named witness, all by root. */
-const SHOWN: Record<Mode, Check> = {
-  trace: prints(/^ +\S+-\d+ +\[\d+\] .* bpf_trace_printk: Hello World!$/, EXECS),
-  map: prints(new RegExp(`^ID 0: ${EXECS}\\t$`), 1),
-  perf: prints(/^\d+ 0 witness Hello World$/, EXECS),
-  ring: prints(/^\d+ 0 witness Hello World$/, EXECS),
+/** What happens while a mode watches, and what it says of it; `events` where it is not one a time that it happens. */
+interface Watched {
+  readonly times: number;
+  readonly does?: "exec" | "connect";
+  readonly events?: number;
+  readonly options?: string;
+  readonly shows: Check;
+}
+
+const EXECS = 100;
+/** Of the modes that differ in their maps only. */
+const FEW = 20;
+const event = (times: number) => prints(/^\d+ 0 witness Hello World$/, times);
+
+const MODES = {
+  trace: { times: EXECS, shows: prints(/^ +\S+-\d+ +\[\d+\] .* bpf_trace_printk: Hello World!$/, EXECS) },
+  map: { times: EXECS, shows: prints(new RegExp(`^ID 0: ${EXECS}\\t$`), 1) },
+  perf: { times: EXECS, shows: event(EXECS) },
+  ring: { times: EXECS, shows: event(EXECS) },
+  queue: { times: FEW, shows: event(FEW) },
+  stack: { times: FEW, shows: event(FEW) },
+  lru: { times: FEW, shows: prints(new RegExp(`^witness: ${FEW}\\t$`), 1) },
+  lpm: {
+    ...{ times: FEW, does: "connect", options: "--cidr 127.0.0.0/8=home" },
+    shows: prints(new RegExp(`^home: ${FEW}\\t$`), 1),
+  },
+  bloom: { times: FEW, events: 1, shows: prints(/^\d+ 0 witness \/witness$/, 1) },
+  "map-of-maps": { times: FEW, shows: prints(new RegExp(`^ID 0: witness ${FEW}\\t$`), 1) },
+} satisfies Record<string, Watched>;
+type Mode = keyof typeof MODES;
+const MODE_NAMES = Object.keys(MODES) as Mode[];
+
+const TARGETS: Record<string, (syscall: string) => string> = {
+  kprobe: (syscall) => `kprobe __arm64_sys_${syscall}`,
+  fentry: (syscall) => `fentry __arm64_sys_${syscall}`,
+  tracepoint: (syscall) => `tracepoint syscalls/sys_enter_${syscall}`,
+  raw_tracepoint: () => "raw_tracepoint sys_enter",
 };
 
-const TARGETS: Record<string, string> = {
-  kprobe: "kprobe __arm64_sys_execve",
-  fentry: "fentry __arm64_sys_execve",
-  tracepoint: "tracepoint syscalls/sys_enter_execve",
-  raw_tracepoint: "raw_tracepoint sys_enter",
-};
-
-/** A mode by a hook, or by auto, which takes kprobe: so many processes started, so many seen. */
+/** A mode by a hook, or by auto, which takes kprobe: what happened is what was seen. */
 function exact(executable: string, mode: Mode, attach: string): BareRun {
-  const options = `--mode ${mode} --attach ${attach} --interval 60 --comm witness`;
+  const { times, does = "exec", events = times, options = "", shows }: Watched = MODES[mode];
+  const target = (TARGETS[attach] ?? TARGETS.kprobe)?.(does === "exec" ? "execve" : does);
   return {
-    command: `/${executable} ${options} -- /witness exec ${EXECS}`,
+    command: `/${executable} --mode ${mode} --attach ${attach} --interval 60 --comm witness ${options} -- /witness ${does} ${times}`,
     checks: [
-      SHOWN[mode],
-      prints(new RegExp(`^hello-ebpf: attached ${mode} to ${TARGETS[attach] ?? TARGETS.kprobe}\\b`), 1),
-      prints(new RegExp(`^${EXECS} events, 0 lost$`), 1),
+      shows,
+      prints(new RegExp(`^hello-ebpf: attached ${mode} to ${target}\\b`), 1),
+      prints(new RegExp(`^${events} events, 0 lost$`), 1),
     ],
   };
 }
@@ -93,7 +115,7 @@ const NO_FENTRY: Record<string, readonly [status: number, line: RegExp]> = {
 
 function modesOf(guest: Guest): BareRun[] {
   return ["kprobe", "fentry", "tracepoint", "raw_tracepoint"].flatMap((attach) =>
-    MODES.map((mode) => {
+    MODE_NAMES.map((mode) => {
       const refused = attach === "fentry" ? NO_FENTRY[guest.id] : undefined;
       const matrix = `MATRIX ${guest.id} ${mode} ${attach}`;
       if (!refused) return { ...exact("hello-ebpf", mode, attach), says: `${matrix} ok` };
@@ -134,7 +156,7 @@ export function arm64Runs(guest: Guest): BareRun[] {
     ...ofKernel,
     ...hardened("hello-ebpf"),
     unprivileged("hello-ebpf"),
-    ...MODES.map((mode) => exact("hello-ebpf-musl", mode, "kprobe")),
+    ...MODE_NAMES.map((mode) => exact("hello-ebpf-musl", mode, "kprobe")),
     ...storms("hello-ebpf-musl", "ring"),
     ...storms("hello-ebpf-musl", "perf"),
     ...hardened("hello-ebpf-musl"),

@@ -5,6 +5,7 @@
  *   witness storm N                   calls sched_rr_get_interval, which nothing else
  *                                     does, N times, each time under another name
  *   witness exec N                    starts itself N times, one after the other
+ *   witness connect N                 connects N datagram sockets to 127.0.0.1
  *   witness on CPU CMD...             becomes CMD on that CPU alone
  *   witness with NAME=VALUE CMD...    becomes CMD with that in its environment
  *   witness parent MASK               waits until every thread of its parent has no_new_privs and
@@ -40,6 +41,21 @@ static int start_many(char *self, unsigned int times)
 
 	while (times--)
 		failed |= run(argv);
+	return failed;
+}
+
+static int connect_many(unsigned int times)
+{
+	/* struct sockaddr_in: AF_INET, port 9, 127.0.0.1 */
+	unsigned char address[16] = { 2, 0, 0, 9, 127, 0, 0, 1 };
+	int failed = 0;
+
+	while (times--) {
+		long fd = call(__NR_socket, 2, 2, 0, 0, 0);
+
+		failed |= call(__NR_connect, fd, (long)address, sizeof(address), 0, 0) != 0;
+		call(__NR_close, fd, 0, 0, 0, 0);
+	}
 	return failed;
 }
 
@@ -217,6 +233,8 @@ void begin(long *stack)
 		status = (storm(parse(argv[2])), 0);
 	else if (same(argv[1], "exec"))
 		status = start_many(argv[0], parse(argv[2]));
+	else if (same(argv[1], "connect"))
+		status = connect_many(parse(argv[2]));
 	else if (same(argv[1], "parent"))
 		status = check_parent(argv[2]);
 	else if (stack[0] > 3 && same(argv[1], "write"))

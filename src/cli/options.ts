@@ -2,12 +2,13 @@
 
 import { type Command, Option } from "commander";
 import { closeHint, SYSCALL_HOOKS, syscallNames, syscallNumber } from "../index.ts";
+import { addCidr, type Cidr } from "./cidr.ts";
 import { newCommand, parseArguments, splitCommand, valued } from "./command-line.ts";
 import { COMMANDS } from "./commands/index.ts";
 import { UsageError } from "./exit-status.ts";
 import { MODES } from "./modes/index.ts";
 import type { Mode } from "./modes/mode.ts";
-import type { OwnOption, Settings } from "./settings.ts";
+import { DEFAULT_SYSCALL, type OwnOption, type Settings } from "./settings.ts";
 import { parseDuration, parseInteger, parseSeconds, parseSize } from "./units.ts";
 import { version } from "./version.ts";
 
@@ -32,13 +33,31 @@ function parseSyscall(text: string): string {
   throw new UsageError(`No system call of this machine is called ${JSON.stringify(text)}${hint}`);
 }
 
+/** Of a map: more would be gigabytes. */
+const MOST_ENTRIES = 2 ** 20;
+
+const addCidrOption = (text: string, before?: readonly Cidr[]) => valued((given) => addCidr(given, before))(text);
+
 /** The options that only some modes have a use for, by the name of their setting. */
 export const OWN_OPTIONS: { readonly [name in OwnOption]: Option } = {
-  interval: new Option("--interval <s>", "map: seconds between two lines (default: 2)").argParser(valued(parseSeconds)),
+  interval: new Option(
+    "--interval <s>",
+    "map, queue, stack, lru, lpm, map-of-maps: seconds between two looks (default: 2)",
+  ).argParser(valued(parseSeconds)),
   bufferSize: new Option(
     "--buffer-size <bytes>",
     "ring: the buffer's size, perf: each CPU's, such as 64K or 8M",
   ).argParser(valued(parseSize)),
+  entries: new Option(
+    "--entries <n>",
+    "queue, stack, lru, bloom: what the kernel's map holds (default: 10240)",
+  ).argParser(valued((text) => parseInteger(text, 1, MOST_ENTRIES))),
+  top: new Option("--top <n>", "lru: so many commands (default: 10)").argParser(
+    valued((text) => parseInteger(text, 1, MOST_ENTRIES)),
+  ),
+  cidr: new Option("--cidr <prefix=name>", "lpm: a class of addresses, 10.0.0.0/8=office; repeatable").argParser(
+    addCidrOption,
+  ),
 };
 
 function commandLine(): Command {
@@ -49,10 +68,10 @@ function commandLine(): Command {
     .usage("--mode MODE [options] [-- CMD ARGS]")
     .addOption(new Option("--mode <mode>", "what to show").choices(MODES.map(({ name }) => name)).makeOptionMandatory())
     .addOption(new Option("--attach <hook>", "where to attach").choices(["auto", ...SYSCALL_HOOKS]).default("auto"))
-    .option("--syscall <name>", "the system call to watch", valued(parseSyscall), "execve")
+    .option("--syscall <name>", "the system call to watch", valued(parseSyscall), DEFAULT_SYSCALL)
     .option(
       "--count <n>",
-      "end after so many events, or lines in map",
+      "end after so many events, or tables where tables are shown",
       valued((text) => parseInteger(text, 1, 2 ** 53 - 1)),
     )
     .option("--duration <t>", "end after a time, such as 500ms, 10s or 2m", valued(parseDuration))

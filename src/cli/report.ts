@@ -101,6 +101,12 @@ export class Report {
     else this.#json(type, fields);
   }
 
+  /** What a mode has to say besides its events: a note, and a JSON line. */
+  remark(type: string, fields: Record<string, unknown>, text: string): void {
+    this.note(text);
+    this.#json(type, fields);
+  }
+
   event(event: Record<string, unknown>, text: () => string): void {
     this.record("event", event, text);
   }

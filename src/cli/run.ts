@@ -29,8 +29,7 @@ export async function run(
     options.command.length > 0 ? new Child(options.command, (status) => endings.end({ status })) : undefined;
   try {
     // After the command has been started with all of them.
-    if (!options.keepPrivileges)
-      leastPrivileges(() => running.accounts(), child !== undefined, report, options.verbose);
+    if (!options.keepPrivileges) leastPrivileges(() => tryAll(running), child !== undefined, report, options.verbose);
     await output.flush();
     output.watch();
     await readUntilEnd(running, options, report, output, endings);
@@ -44,6 +43,12 @@ export async function run(
     clearTimeout(timer || undefined);
     await child?.terminate(); // also where this run failed: nobody else would end it
   }
+}
+
+/** What is done until the end. */
+function tryAll(running: Running): void {
+  running.accounts();
+  running.needed?.();
 }
 
 /** Reads and waits in turn, until so many events (or refreshes) were handed over or something else ends it. */

@@ -1,11 +1,15 @@
 // What a run is told by its command line.
 
 import type { SyscallHook } from "../index.ts";
+import type { Cidr } from "./cidr.ts";
+
+/** What is watched where nothing is said. */
+export const DEFAULT_SYSCALL = "execve";
 
 export type Format = "text" | "jsonl";
 
 /** Options that only some modes have a use for. */
-export type OwnOption = "interval" | "bufferSize";
+export type OwnOption = "interval" | "bufferSize" | "entries" | "top" | "cidr";
 
 /** What every run is told, whatever it shows. */
 export interface RunSettings {
@@ -17,6 +21,11 @@ export interface RunSettings {
   readonly duration?: number;
   /** Bytes. */
   readonly bufferSize?: number;
+  /** Of the kernel's map. */
+  readonly entries?: number;
+  /** Rows of a table. */
+  readonly top?: number;
+  readonly cidr?: readonly Cidr[];
   readonly output: Format;
   readonly verbose: boolean;
   /** Whether the capabilities that are not needed after attaching are kept all the same. */

@@ -52,3 +52,11 @@ export function compatTaskMark(): { offset: number; mask: bigint; value: bigint 
     ? { offset: 33 * 8, mask: 0x10n, value: 0x10n }
     : { offset: 17 * 8, mask: 0xffffn, value: 0x23n };
 }
+
+/**
+ * Where pt_regs saves the first two arguments, in bytes: rdi and rsi of arch/x86/include/uapi/asm/ptrace.h, x0 and x1 of
+ * arm64's. The first of a function is saved where the first of a system call is.
+ */
+export function syscallArgumentOffsets(): { first: number; second: number } {
+  return process.arch === "arm64" ? { first: 0, second: 8 } : { first: 14 * 8, second: 13 * 8 };
+}

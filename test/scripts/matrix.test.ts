@@ -13,6 +13,13 @@ test("the table names what worked, kernels in order of version, and why the rest
   expect(table).toContain("- 6.18, no kprobe: ENOENT: no kprobes");
 });
 
+test("a mode that no method works for is said once, and one that was not run is not said to fail", () => {
+  const none = ["kprobe", "fentry", "tracepoint", "raw_tracepoint"].map((m) => `MATRIX 5.10 bloom ${m} no too old`);
+  const table = renderMatrix([...ALL, ...none]);
+  expect(table).toContain("| bloom | none | not run |\n| perf | not run | all |");
+  expect(table.split("\n").filter((line) => line.startsWith("- "))).toEqual(["- 5.10, no bloom: too old"]);
+});
+
 test("a method that failed once has failed", () => {
   expect(renderMatrix([...ALL, "MATRIX 6.12 perf fentry no EPERM", ...ALL])).toContain(
     "| perf | kprobe, tracepoint, raw_tracepoint |",

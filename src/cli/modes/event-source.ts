@@ -17,8 +17,8 @@ export function eventStruct({ output }: Settings): string {
   return output === "jsonl" ? "hello_placed_event" : "hello_event";
 }
 
-/** A line `PID UID COMMAND MESSAGE` for every event of a buffer. */
-export function eventSource(reader: EventReader<AnyEvent>, report: Report): Source {
+/** A line `PID UID COMMAND MESSAGE` for every event shown, and how many there were. */
+export function eventSink(report: Report): { show: (record: AnyEvent) => void; received: () => number } {
   let received = 0;
   const show = (record: AnyEvent) => {
     received++;
@@ -26,11 +26,17 @@ export function eventSource(reader: EventReader<AnyEvent>, report: Report): Sour
     const place = "event" in record ? { nspid: record.nspid || undefined, cgroup: record.cgroup } : {};
     report.event({ ...event, ...place }, () => textLine(event));
   };
+  return { show, received: () => received };
+}
+
+/** The events of a buffer. */
+export function eventSource(reader: EventReader<AnyEvent>, report: Report): Source {
+  const { show, received } = eventSink(report);
   return {
     read: (limit) => reader.read(show, limit),
     wait: () => reader.wait(),
     wake: () => reader.wake(),
-    received: () => received,
+    received,
     [Symbol.dispose]: () => reader.close(),
   };
 }

@@ -24,6 +24,8 @@ export interface Running extends Disposable {
   readonly source: Source;
   /** What the programs produced until now, and what of it they could not hand over. */
   accounts(): Accounts;
+  /** What must be possible until the end besides, tried: throws where it is not. */
+  needed?(): void;
   /** How often the kernel passed a program over because it was already running on that CPU. */
   missed(): number;
   /** Lets nothing more be produced; what is in buffers and maps can still be read. */

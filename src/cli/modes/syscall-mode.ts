@@ -5,7 +5,7 @@ import { type BpfObject, parseObject, SYSCALL_HOOKS, watchSyscall } from "../../
 import { readAccounts } from "../accounts.ts";
 import { configure } from "../configuration.ts";
 import type { Report } from "../report.ts";
-import type { Settings } from "../settings.ts";
+import { DEFAULT_SYSCALL, type Settings } from "../settings.ts";
 import type { Mode, RunningMode, Source } from "./mode.ts";
 
 /** What such a mode answers for itself. */
@@ -14,8 +14,12 @@ export interface SyscallMode extends Omit<Mode, "start"> {
   readonly object: string;
   /** Whether its events can say which container their process is in: struct hello_placed_event. */
   readonly places?: boolean;
+  /** The one system call that it is about, whatever --syscall says. */
+  readonly syscall?: string;
   /** Before load: what the options change in the object besides the configuration. */
   readonly prepare?: (spec: BpfObject["spec"], settings: Settings) => void;
+  /** What must be possible until the end besides reading the accounts, tried: throws where it is not. */
+  readonly needed?: (object: BpfObject) => void;
   /** After load, before the program is attached. */
   readonly open: (object: BpfObject, settings: Settings, report: Report) => Source;
 }
@@ -25,8 +29,11 @@ export function syscallMode(row: SyscallMode): Mode {
 }
 
 /** The object attached, and what reads it, opened before the first event can come. */
-function start(row: SyscallMode, settings: Settings, report: Report): RunningMode {
-  const spec = parseObject(readFileSync(row.object), `hello_${row.name}`);
+function start(row: SyscallMode, given: Settings, report: Report): RunningMode {
+  const settings = row.syscall === undefined ? given : { ...given, syscall: row.syscall };
+  if (settings.syscall !== given.syscall && given.syscall !== DEFAULT_SYSCALL)
+    report.note(`--syscall has no effect in ${row.name} mode`);
+  const spec = parseObject(readFileSync(row.object), `hello_${row.name.replaceAll("-", "_")}`);
   configure(spec, settings, { limited: !row.refreshes, placed: row.places === true });
   row.prepare?.(spec, settings);
   const hooks = settings.attach === "auto" ? SYSCALL_HOOKS : [settings.attach];
@@ -41,6 +48,7 @@ function start(row: SyscallMode, settings: Settings, report: Report): RunningMod
       source: opened,
       attached: { ...attached, target: link.target, means: link.means },
       accounts: () => readAccounts(object),
+      needed: () => row.needed?.(object),
       missed: () => object.program(attached.program).recursionMisses(),
       detach: () => link.close(),
       [Symbol.dispose]() {

@@ -1,0 +1,310 @@
+// The modes that show what kinds of maps are for: each by every attach method of the kernel with exact counts, and each
+// by what only it does.
+
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { closeSync, copyFileSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { addressOf, syscall } from "../../src/sys/libc.ts";
+import { SYSCALL_NUMBERS } from "../../src/sys/syscall-numbers.ts";
+import { runScript } from "./lib-support.ts";
+import { isSince } from "./maps-support.ts";
+import {
+  type Ended,
+  fewerInGuests,
+  GUEST,
+  Hello,
+  HOOKS,
+  type HookName,
+  hello,
+  KERNEL,
+  linesOf,
+  missingHook,
+  NamedProgram,
+  processes,
+  ROOT,
+  recordsOf,
+  SLOWNESS,
+  scratch,
+  summaryOf,
+  userSpace,
+  writes,
+} from "./support.ts";
+
+setDefaultTimeout(20_000 + SLOWNESS * 10_000);
+const folder = scratch();
+const COUNT = GUEST ? 100 : 1000;
+const FILES = 20;
+const MODES = ["queue", "stack", "lru", "lpm", "bloom", "map-of-maps"] as const;
+type ModeName = (typeof MODES)[number];
+
+const call = (name: string, ...args: (number | NodeJS.TypedArray)[]): number => {
+  const [a = 0, b = 0, c = 0] = args;
+  return syscall(SYSCALL_NUMBERS.get(name) ?? -1, addressOf(a), addressOf(b), addressOf(c));
+};
+
+const [AF_UNIX, AF_INET, AF_INET6, SOCK_DGRAM] = [1, 2, 10, 2];
+
+/** connect(2) of a datagram socket of this process: whether it succeeds is no matter, only that it is asked for. */
+function connect(family: number, address: readonly number[]): void {
+  const fd = call("socket", family, SOCK_DGRAM);
+  const sockaddr = new Uint8Array(28);
+  sockaddr.set([family, 0, 0, 53]);
+  sockaddr.set(address, family === AF_INET6 ? 8 : 4);
+  call("connect", fd, sockaddr, family === AF_INET6 ? 28 : 16);
+  closeSync(fd);
+}
+
+const CIDRS = ["--cidr", "127.0.0.0/8=home", "--cidr", "127.1.0.0/16=office", "--cidr", "::1/128=home"];
+/** What is connected to, and how often in each class. */
+function connectAll(): Record<string, number> {
+  for (let i = 0; i < 30; i++) connect(AF_INET, [127, 0, 0, 1 + i]);
+  for (let i = 0; i < 20; i++) connect(AF_INET, [127, 1, 0, 1 + i]);
+  for (let i = 0; i < 10; i++) connect(AF_INET6, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+  for (let i = 0; i < 5; i++) connect(AF_INET, [10, 0, 0, 1]);
+  for (let i = 0; i < 7; i++) connect(AF_UNIX, [47, 120]); // no address of the network's
+  return { home: 40, office: 20, other: 5 };
+}
+
+const programs = join(folder, "programs");
+mkdirSync(programs);
+for (let i = 0; i < FILES; i++) copyFileSync(join(ROOT, "build/least-program"), join(programs, `p${i}`));
+/** A shell script that executes every one of the files twice. */
+const everyFileTwice = `for n in 1 2; do i=0; while [ $i -lt ${FILES} ]; do ${programs}/p$i; i=$((i+1)); done; done`;
+
+/** Every mode at once by one hook, while things happen that only they watch. */
+async function watchAll(hook: HookName, modes: readonly ModeName[]) {
+  const shell = new NamedProgram(folder, "sh");
+  const common = ["--attach", hook, "--output", "jsonl", "--interval", "0.5"];
+  const filter = (mode: ModeName) => (mode === "lpm" ? ["--pid", `${process.pid}`, ...CIDRS] : ["--comm", shell.name]);
+  const started = modes.map((mode) => new Hello(["--mode", mode, ...common, ...filter(mode)]));
+  await Promise.all(started.map((run) => run.attached()));
+  expect(await shell.run(["-c", `${processes(COUNT - 2 * FILES)}; ${everyFileTwice}`])).toBe(0);
+  const classes = connectAll();
+  await Bun.sleep(600); // one refresh, in which map-of-maps gives the user a map
+  expect(await shell.run(["-c", processes(10)])).toBe(0);
+  const ended = await Promise.all(started.map((run) => run.stop()));
+  return { name: shell.name, classes, runs: new Map(modes.map((mode, i) => [mode, ended[i] as Ended])) };
+}
+
+type Entry = { key: string | number; value: number | Entry[] };
+const lastTable = (run: Pick<Ended, "stdout">) =>
+  recordsOf(run.stdout).findLast(({ type }) => type === "map")?.entries as Entry[];
+const eventsOf = (run: Pick<Ended, "stdout">) => recordsOf(run.stdout).filter(({ type }) => type === "event");
+
+/** What each mode must have shown in the end of so many events. */
+const SHOWN: Record<ModeName, (run: Ended, events: number, all: Awaited<ReturnType<typeof watchAll>>) => void> = {
+  queue(run, events, { name }) {
+    expect(eventsOf(run).map(({ command }) => command)).toEqual(new Array(events).fill(name));
+    expect(new Set(eventsOf(run).map(({ pid }) => pid)).size).toBe(events);
+  },
+  stack(run, events, all) {
+    SHOWN.queue(run, events, all);
+  },
+  lru: (run, events, { name }) => expect(lastTable(run)).toEqual([{ key: name, value: events }]),
+  lpm(run, _events, { classes }) {
+    expect(Object.fromEntries(lastTable(run).map(({ key, value }) => [key, value]))).toEqual(classes);
+  },
+  bloom(run) {
+    const paths = eventsOf(run).map(({ path }) => path);
+    const expected = Array.from({ length: FILES }, (_, i) => join(programs, `p${i}`));
+    expect(paths).toEqual([join(ROOT, "build/least-program"), ...expected]);
+  },
+  "map-of-maps": (run, events, { name }) =>
+    expect(lastTable(run)).toEqual([{ key: 0, value: [{ key: name, value: events }] }]),
+};
+const EXPECTED: Record<ModeName, number> = {
+  ...{ queue: COUNT + 10, stack: COUNT + 10, lru: COUNT + 10, "map-of-maps": COUNT + 10 },
+  ...{ lpm: 65, bloom: FILES + 1 },
+};
+
+/** Why the kernel has not what a mode is about. */
+const missingMap = (mode: ModeName): string | undefined =>
+  mode === "bloom" && !isSince("5.16") ? "bloom filters came with kernel 5.16" : undefined;
+
+for (const mode of MODES) {
+  const reason = missingMap(mode);
+  if (reason === undefined) continue;
+  test(`${mode} is refused in one line, with what it lacks`, async () => {
+    const { status, stdout, stderr } = await hello(["--mode", mode]);
+    expect([status, stdout]).toEqual([4, ""]);
+    expect(stderr).toMatch(
+      /^hello-ebpf: Cannot create map known \(BLOOM_FILTER, .* BLOOM_FILTER came with kernel 5\.16, .*\n$/,
+    );
+    for (const hook of HOOKS) console.log(`MATRIX ${KERNEL} ${mode} ${hook} no ${reason}`);
+  });
+}
+
+for (const hook of HOOKS) {
+  const reason = missingHook(hook);
+  const modes = MODES.filter((mode) => missingMap(mode) === undefined);
+  if (reason !== undefined) {
+    test(`by ${hook}, which this kernel has not (${reason}), every mode is refused in one line`, async () => {
+      for (const mode of modes) {
+        const { status, stdout, stderr } = await hello(["--mode", mode, "--attach", hook]);
+        expect([3, 4, 6]).toContain(status);
+        expect([stdout, linesOf(stderr).length]).toEqual(["", 1]);
+        console.log(`MATRIX ${KERNEL} ${mode} ${hook} no ${reason}`);
+      }
+    });
+    continue;
+  }
+  describe(`by ${hook}`, () => {
+    let all: Awaited<ReturnType<typeof watchAll>>;
+    beforeAll(async () => {
+      all = await watchAll(hook, modes);
+    });
+    for (const mode of modes)
+      test(`${mode} sees what happened, no more and no less`, () => {
+        const run = all.runs.get(mode) as Ended;
+        // A kernel may pass a program over that is running on that CPU, and says how often (7, raw_tracepoint).
+        const missed = Number(/(\d+) times the kernel did not run the program/.exec(run.stderr)?.[1] ?? 0);
+        const { produced, events, lost } = summaryOf(run.stdout);
+        expect([run.status, lost, produced]).toEqual([0, 0, events]);
+        if (hook !== "raw_tracepoint" || missed === 0) {
+          expect(events).toBe(EXPECTED[mode]);
+          SHOWN[mode](run, events, all);
+        } else {
+          expect(events).toBeLessThanOrEqual(EXPECTED[mode]);
+          expect(events).toBeGreaterThanOrEqual(EXPECTED[mode] - missed);
+        }
+        console.log(`MATRIX ${KERNEL} ${mode} ${hook} ok`);
+      });
+  });
+}
+
+userSpace(() => {
+  test("queue shows what came first, stack what came last, both as lines of text", async () => {
+    const shell = new NamedProgram(folder, "sh");
+    const pids = join(folder, "pids");
+    for (const mode of ["queue", "stack"]) {
+      const run = await new Hello(["--mode", mode, "--comm", shell.name, "--interval", "60"]).attached();
+      const script = "for i in 1 2 3 4 5; do /bin/true & echo $!; wait; done";
+      await Bun.spawn([shell.path, "-c", `(${script}) >${pids}`], { argv0: "sh" }).exited;
+      const { stdout, stderr } = await run.stop();
+      const lines = linesOf(await Bun.file(pids).text()).map((pid) => `${pid} 0 ${shell.name} Hello World`);
+      expect(linesOf(stdout)).toEqual(mode === "queue" ? lines : lines.reverse());
+      expect(stderr).toEndWith("5 events, 0 lost\n");
+    }
+  });
+
+  test("what does not fit a queue or stack is counted as lost, and --entries is what fits", async () => {
+    const dd = new NamedProgram(folder, "dd");
+    for (const mode of ["queue", "stack"]) {
+      const options = ["--syscall", "write", "--comm", dd.name, "--entries", "100", "--interval", "60"];
+      const run = await new Hello(["--mode", mode, ...options, "--output", "jsonl"]).attached();
+      await dd.run(writes(1000));
+      const { stdout, status } = await run.stop();
+      expect([status, summaryOf(stdout)]).toEqual([0, { produced: 1000, events: 100, lost: 900 }]);
+    }
+  });
+
+  test("queue is asked every --interval, and hands over --count and no more", async () => {
+    const dd = new NamedProgram(folder, "dd");
+    const options = ["--syscall", "write", "--comm", dd.name, "--interval", "0.2", "--output", "jsonl"];
+    const run = await new Hello(["--mode", "queue", ...options, "--count", "7"]).attached();
+    await dd.run(writes(100));
+    const { stdout, status } = await run.ended();
+    expect([status, summaryOf(stdout)]).toEqual([0, { produced: 7, events: 7, lost: 0 }]);
+  });
+
+  test("lru shows the --top commands, most events first, and forgets in bounded memory what it cannot keep", async () => {
+    const common = ["--syscall", "getppid", "--uid", "65533", "--output", "jsonl", "--interval", "60"];
+    const [wide, narrow] = [
+      await new Hello(["--mode", "lru", ...common, "--top", "3"]).attached(),
+      await new Hello(["--mode", "lru", ...common, "--entries", "32"]).attached(),
+    ];
+    // As often as the number says, modulo 4; the last three more often.
+    const calls = Array.from({ length: 300 }, (_, i) => (i >= 297 ? 10 + i : i % 4));
+    const { status, err } = await runScript("named-calls.ts", calls.map(String));
+    expect([status, err]).toEqual([0, ""]);
+    const total = calls.reduce((sum, count) => sum + count, 0);
+    const [all, some] = [await wide.stop(), await narrow.stop()];
+    expect(lastTable(all)).toEqual([299, 298, 297].map((i) => ({ key: `lru${i}`, value: 10 + i })));
+    expect(summaryOf(all.stdout)).toEqual({ produced: total, events: total, lost: 0 });
+    const { produced, events, lost } = summaryOf(some.stdout);
+    expect([produced, events + lost]).toEqual([total, total]);
+    expect(lost).toBeGreaterThan(0);
+    expect(lastTable(some).length).toBeLessThanOrEqual(32);
+  });
+
+  test("lpm knows common classes by itself, says them in text, and refuses what is no prefix", async () => {
+    const run = await new Hello(["--mode", "lpm", "--pid", `${process.pid}`, "--interval", "60"]).attached();
+    connect(AF_INET, [127, 0, 0, 1]);
+    connect(AF_INET, [192, 168, 1, 1]);
+    connect(AF_INET, [10, 1, 1, 1]);
+    connect(AF_INET, [9, 9, 9, 9]);
+    connect(AF_INET6, [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+    expect((await run.stop()).stdout).toBe("loopback: 1\tprivate: 2\tlink-local: 1\tother: 1\t\n");
+    for (const wrong of ["10.0.0.0/8", "10.0.0.1/8=a", "10.0.0.0/33=a", "nothing=a", "=a"]) {
+      const { status, stderr } = await hello(["--mode", "lpm", "--cidr", wrong]);
+      expect([wrong, status, linesOf(stderr).length]).toEqual([wrong, 2, 1]);
+      expect(stderr).toContain("--cidr");
+    }
+  });
+
+  test("bloom says what rate of new files it takes for known, and it is what arithmetic says", async () => {
+    const shell = new NamedProgram(folder, "sh");
+    const options = ["--comm", shell.name, "--entries", "8", "--output", "jsonl"];
+    const run = await new Hello(["--mode", "bloom", ...options]).attached();
+    await shell.run(["-c", everyFileTwice]);
+    const { stdout, stderr } = await run.stop();
+    const said = recordsOf(stdout).find(({ type }) => type === "bloom") as unknown as Record<string, number>;
+    const files = eventsOf(run).length;
+    expect(said.files).toBe(files);
+    expect(files).toBeGreaterThan(FILES / 4); // 64 bits for 20 files: some are taken for known
+    expect(said.expected_rate).toBeCloseTo((1 - Math.exp((-5 * files) / 64)) ** 5, 10);
+    expect(Math.abs((said.false_positive_rate ?? 0) - (said.expected_rate ?? 0))).toBeLessThan(0.35);
+    expect(said.known).toBe(Math.round((said.false_positive_rate ?? 0) * 10_000));
+    expect(stderr).toMatch(/\d+ files; of 10000 that were never executed \d+ would be taken for known: /);
+  });
+
+  test("map-of-maps gives each user a map while it runs, and keeps the capability that it takes and no other", async () => {
+    const shell = new NamedProgram("/tmp", "sh");
+    const options = ["--comm", shell.name, "--interval", "0.2", "--output", "jsonl", "-v"];
+    const run = await new Hello(["--mode", "map-of-maps", ...options]).attached();
+    afterAll(() => run.kill("SIGKILL"));
+    const inner = (uid: number) => Bun.spawnSync(["bpftool", "map"]).stdout.toString().includes(`name user_${uid}`);
+    for (let round = 0; round < 2; round++) {
+      for (const [uid, count] of [
+        [0, 3],
+        [65533, 5],
+      ] as const)
+        await shell.run(["-c", processes(count)], { uid });
+      await run.until(({ stdout }) => stdout.includes('"key":65533'));
+      await Bun.sleep(300);
+    }
+    expect(inner(65533)).toBe(true);
+    const { stdout, stderr } = await run.stop();
+    expect(lastTable({ stdout })).toEqual([
+      { key: 0, value: [{ key: shell.name, value: 6 }] },
+      { key: 65533, value: [{ key: shell.name, value: 10 }] },
+    ]);
+    expect(summaryOf(stdout)).toEqual({ produced: 16, events: 16, lost: 0 });
+    expect(stderr).toMatch(/capabilities kept: CAP_BPF\n/);
+  });
+
+  test("what has no effect in a mode is said, and stops nobody", async () => {
+    for (const [mode, option, value] of [
+      ["lpm", "--top", "3"],
+      ["ring", "--entries", "3"],
+      ["bloom", "--interval", "3"],
+      ["lpm", "--syscall", "write"],
+    ] as const) {
+      const run = await hello(["--mode", mode, option, value, "--duration", "1ms"]);
+      expect([run.status, run.stderr]).toEqual([0, expect.stringContaining(`${option} has no effect in ${mode} mode`)]);
+    }
+  });
+
+  test("each mode ends in order by its command's end, a time and a count", async () => {
+    for (const mode of fewerInGuests(MODES, ["queue"])) {
+      const command = await hello(["--mode", mode, "--", "/bin/sh", "-c", "exit 7"]);
+      expect([mode, command.status]).toEqual([mode, 7]);
+      const time = await hello(["--mode", mode, "--duration", "50ms", "--output", "jsonl"]);
+      expect([mode, time.status, recordsOf(time.stdout).at(-1)?.type]).toEqual([mode, 0, "summary"]);
+    }
+    for (const mode of ["lru", "lpm", "map-of-maps"]) {
+      const count = await hello(["--mode", mode, "--count", "3", "--interval", "0.05", "--output", "jsonl"]);
+      expect(recordsOf(count.stdout).filter(({ type }) => type === "map")).toHaveLength(3);
+    }
+  });
+});

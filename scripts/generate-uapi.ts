@@ -84,6 +84,12 @@ const SOURCES: { readonly [file: string]: Source } = {
     structs: ["user_pt_regs"],
     machine: ARM64,
   },
+  "tcp.ts": {
+    about: "TCP sockets: addresses, options, what the kernel knows of a connection",
+    headers: "linux/in.h linux/in6.h linux/tcp.h linux/sockios.h asm/ioctls.h".split(" "),
+    names: /^(IPPROTO_TCP$|IPV6_V6ONLY$|IPPROTO_IPV6$|TCP_(INFO|NODELAY)$|SIOC(IN|OUT)Q$)/,
+    structs: "sockaddr_in sockaddr_in6 tcp_info".split(" "),
+  },
   "linux.ts": {
     about: "Files, memory, polling, mounts, namespaces, prctl, capabilities, limits and netlink",
     headers: [
@@ -122,7 +128,10 @@ const ATTR_MEMBERS: { readonly [firstField: string]: string } = {
 };
 
 /** What socket(2) takes and no header for user space but libc's names: include/linux/socket.h, include/linux/net.h. */
-const INTERNAL_SOCKET = { AF_NETLINK: 16, SOCK_RAW: 3, SOL_NETLINK: 270 };
+const INTERNAL_SOCKET = {
+  ...{ AF_INET: 2, AF_INET6: 10, AF_NETLINK: 16, SOCK_STREAM: 1, SOCK_RAW: 3, SOL_NETLINK: 270 },
+  ...{ MSG_PEEK: 2, MSG_DONTWAIT: 0x40, MSG_NOSIGNAL: 0x4000 },
+};
 
 /** Kernel-internal, yet bpf(2) returns it to user space: include/linux/errno.h. */
 const INTERNAL_ERRNO = { ENOTSUPP: 524 };

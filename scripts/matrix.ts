@@ -36,8 +36,9 @@ function observe(lines: readonly string[]): Observed {
 
 function cell(methods: ReadonlyMap<string, string | undefined> | undefined): string {
   if (!methods) return "not run";
-  const working = METHODS.filter((method) => methods?.has(method) && methods.get(method) === undefined);
-  if (working.length === METHODS.length) return "all";
+  const working = [...(methods ?? [])].flatMap(([method, reason]) => (reason === undefined ? [method] : []));
+  if (METHODS.every((method) => working.includes(method))) return "all";
+  working.sort((a, b) => METHODS.indexOf(a) - METHODS.indexOf(b));
   return working.join(", ") || "none";
 }
 

@@ -5,7 +5,7 @@
 
 import { BpfError, type ObjectSpec } from "elf-loader";
 import { syscallEntryName, syscallFunctions } from "./host/syscalls.ts";
-import { BpfObject } from "./object.ts";
+import { BpfObject, type LoadOptions } from "./object.ts";
 import type { Attachment } from "./program/hook.ts";
 
 /** Hook names, in the order in which they are tried. */
@@ -45,11 +45,12 @@ export function watchSyscall(
   syscall: string,
   hooks: readonly SyscallHook[] = SYSCALL_HOOKS,
   ready: (object: BpfObject) => void = () => {},
+  options: LoadOptions = {},
 ): WatchedSyscall {
   const passedOver: PassedOver[] = [];
   for (const hook of hooks) {
     for (const target of TARGETS[hook](syscall)) {
-      const watched = tryHook(spec, hook, target, ready);
+      const watched = tryHook(spec, hook, target, ready, options);
       if (!(watched instanceof BpfError)) return { ...watched, passedOver };
       // Of several names the first one's failure says most: the others are what older kernels call it.
       if (passedOver.at(-1)?.hook !== hook) passedOver.push({ hook, reason: watched });
@@ -66,8 +67,9 @@ function tryHook(
   hook: SyscallHook,
   target: string,
   ready: (object: BpfObject) => void,
+  options: LoadOptions,
 ): Watched | BpfError {
-  const object = orReason(() => BpfObject.load(only(spec, hook, target)));
+  const object = orReason(() => BpfObject.load(only(spec, hook, target), options));
   if (object instanceof BpfError) return object;
   try {
     ready(object);

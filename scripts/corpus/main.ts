@@ -123,7 +123,7 @@ function keepRows(rows: Record<string, string>): Record<string, string> {
 
 function writeReadme(table: string): void {
   const path = join(ROOT, "README.md");
-  const marked = /(<!-- corpus -->\n)[^]*?(<!-- corpus -->)/;
+  const marked = /(<!-- corpus -->\n)[\s\S]*?(<!-- corpus -->)/;
   writeFileSync(path, readFileSync(path, "utf8").replace(marked, `$1${table}\n$2`));
 }
 

@@ -48,6 +48,11 @@ const MODES = {
     shows: prints(new RegExp(`^home: ${FEW}\\t$`), 1),
   },
   bloom: { times: FEW, events: 1, shows: prints(/^\d+ 0 witness \/witness$/, 1) },
+  chain: {
+    ...{ times: FEW, events: 1, options: "--limit 10 --interval 100000" },
+    shows: prints(/^ID 0: 11 execve in 100000 s, now \d+ witness$/, 1),
+  },
+  config: { times: FEW, shows: event(FEW) },
   "map-of-maps": { times: FEW, shows: prints(new RegExp(`^ID 0: witness ${FEW}\\t$`), 1) },
 } satisfies Record<string, Watched>;
 type Mode = keyof typeof MODES;

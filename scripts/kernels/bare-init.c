@@ -64,6 +64,7 @@ static void boot(void)
 	mount("sysfs", "/sys");
 	mount("devtmpfs", "/dev");
 	mount("securityfs", "/sys/kernel/security");
+	mount("bpf", "/sys/fs/bpf");
 	long fd = call(__NR_openat, AT_FDCWD, (long)SERIAL, O_RDWR, 0, 0);
 
 	call(__NR_dup3, fd, 1, 0, 0, 0);

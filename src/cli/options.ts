@@ -6,6 +6,7 @@ import { addCidr, type Cidr } from "./cidr.ts";
 import { newCommand, parseArguments, splitCommand, valued } from "./command-line.ts";
 import { COMMANDS } from "./commands/index.ts";
 import { UsageError } from "./exit-status.ts";
+import { FILTER_OPTIONS } from "./filter-options.ts";
 import { MODES } from "./modes/index.ts";
 import type { Mode } from "./modes/mode.ts";
 import { DEFAULT_SYSCALL, type OwnOption, type Settings } from "./settings.ts";
@@ -18,14 +19,6 @@ export interface Invocation extends Settings {
 }
 
 const LARGEST_PID = 2 ** 22; // PID_MAX_LIMIT, include/linux/threads.h
-const LARGEST_UID = 2 ** 32 - 2; // the last one means "none"
-const COMM_BYTES = 15; // TASK_COMM_LEN without the NUL
-
-function parseComm(text: string): string {
-  const bytes = Buffer.byteLength(text);
-  if (bytes > 0 && bytes <= COMM_BYTES) return text;
-  throw new UsageError(`Expected 1 to ${COMM_BYTES} bytes, as the kernel keeps no longer name, got ${bytes}`);
-}
 
 function parseSyscall(text: string): string {
   if (syscallNumber(text) !== undefined) return text;
@@ -42,7 +35,7 @@ const addCidrOption = (text: string, before?: readonly Cidr[]) => valued((given)
 export const OWN_OPTIONS: { readonly [name in OwnOption]: Option } = {
   interval: new Option(
     "--interval <s>",
-    "map, queue, stack, lru, lpm, map-of-maps: seconds between two looks (default: 2)",
+    "map, queue, stack, lru, lpm, map-of-maps: seconds between two looks (default: 2); chain: over which is counted (default: 1)",
   ).argParser(valued(parseSeconds)),
   bufferSize: new Option(
     "--buffer-size <bytes>",
@@ -58,6 +51,12 @@ export const OWN_OPTIONS: { readonly [name in OwnOption]: Option } = {
   cidr: new Option("--cidr <prefix=name>", "lpm: a class of addresses, 10.0.0.0/8=office; repeatable").argParser(
     addCidrOption,
   ),
+  limit: new Option("--limit <n>", "chain: how many calls a user may make in one interval (default: 100)").argParser(
+    valued((text) => parseInteger(text, 0, 2 ** 53 - 1)),
+  ),
+  listen: new Option("--listen <address>", "sockmap: where connections are taken, such as 127.0.0.1:8080"),
+  to: new Option("--to <address>", "sockmap: where they go on to, such as 127.0.0.1:80"),
+  pin: new Option("--pin <folder>", "config: where the filters are kept, on a bpffs (default: /sys/fs/bpf)"),
 };
 
 function commandLine(): Command {
@@ -75,17 +74,13 @@ function commandLine(): Command {
       valued((text) => parseInteger(text, 1, 2 ** 53 - 1)),
     )
     .option("--duration <t>", "end after a time, such as 500ms, 10s or 2m", valued(parseDuration))
-    .option(
-      "--uid <n>",
-      "only this user's calls",
-      valued((text) => parseInteger(text, 0, LARGEST_UID)),
-    )
+    .addOption(FILTER_OPTIONS.uid)
     .option(
       "--pid <n>",
       "only this process's calls",
       valued((text) => parseInteger(text, 1, LARGEST_PID)),
     )
-    .option("--comm <name>", "only calls of processes with this name", valued(parseComm));
+    .addOption(FILTER_OPTIONS.comm);
   for (const option of Object.values(OWN_OPTIONS)) command.addOption(option);
   return command
     .addOption(new Option("--output <format>", "how to print").choices(["text", "jsonl"]).default("text"))

@@ -9,7 +9,7 @@ export const DEFAULT_SYSCALL = "execve";
 export type Format = "text" | "jsonl";
 
 /** Options that only some modes have a use for. */
-export type OwnOption = "interval" | "bufferSize" | "entries" | "top" | "cidr";
+export type OwnOption = ("interval" | "bufferSize" | "entries" | "top" | "cidr") | ("limit" | "pin" | "listen" | "to");
 
 /** What every run is told, whatever it shows. */
 export interface RunSettings {
@@ -26,6 +26,13 @@ export interface RunSettings {
   /** Rows of a table. */
   readonly top?: number;
   readonly cidr?: readonly Cidr[];
+  /** The folder of a bpffs where a map is pinned. */
+  readonly pin?: string;
+  /** sockmap: where connections are taken, and where they go on to. */
+  readonly listen?: string;
+  readonly to?: string;
+  /** Calls of a user in one interval. */
+  readonly limit?: number;
   readonly output: Format;
   readonly verbose: boolean;
   /** Whether the capabilities that are not needed after attaching are kept all the same. */

@@ -2,8 +2,9 @@
 
 import { btf } from "./btf.ts";
 import type { Command } from "./command.ts";
+import { config } from "./config.ts";
 import { load } from "./load.ts";
 import { map } from "./map.ts";
 import { run } from "./run.ts";
 
-export const COMMANDS: readonly Command[] = [btf, load, map, run];
+export const COMMANDS: readonly Command[] = [btf, load, map, run, config];

@@ -1,7 +1,7 @@
 // The modes whose program runs at a system call's entry, by the first hook that the kernel allows.
 
 import { readFileSync } from "node:fs";
-import { type BpfObject, parseObject, SYSCALL_HOOKS, watchSyscall } from "../../index.ts";
+import { type BpfObject, type LoadOptions, parseObject, SYSCALL_HOOKS, watchSyscall } from "../../index.ts";
 import { readAccounts } from "../accounts.ts";
 import { configure } from "../configuration.ts";
 import type { Report } from "../report.ts";
@@ -20,6 +20,8 @@ export interface SyscallMode extends Omit<Mode, "start"> {
   readonly prepare?: (spec: BpfObject["spec"], settings: Settings) => void;
   /** What must be possible until the end besides reading the accounts, tried: throws where it is not. */
   readonly needed?: (object: BpfObject) => void;
+  /** What of loading is not the object's own to say. */
+  readonly loadOptions?: (settings: Settings) => LoadOptions;
   /** After load, before the program is attached. */
   readonly open: (object: BpfObject, settings: Settings, report: Report) => Source;
 }
@@ -39,10 +41,17 @@ function start(row: SyscallMode, given: Settings, report: Report): RunningMode {
   const hooks = settings.attach === "auto" ? SYSCALL_HOOKS : [settings.attach];
   let source: Source | undefined;
   try {
-    const { object, link, ...attached } = watchSyscall(spec, settings.syscall, hooks, (loaded) => {
+    const ready = (loaded: BpfObject) => {
       source?.[Symbol.dispose]();
       source = row.open(loaded, settings, report);
-    });
+    };
+    const { object, link, ...attached } = watchSyscall(
+      spec,
+      settings.syscall,
+      hooks,
+      ready,
+      row.loadOptions?.(settings),
+    );
     const opened = source as unknown as Source;
     return {
       source: opened,

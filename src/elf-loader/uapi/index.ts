@@ -15,3 +15,4 @@ export * from "./registers-arm64.ts";
 export * from "./registers-x86-64.ts";
 export * from "./sockets.ts";
 export * from "./syscalls.ts";
+export * from "./tcp.ts";

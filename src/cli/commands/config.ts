@@ -1,0 +1,42 @@
+// hello-ebpf config: gives a run of --mode config other filters, without a restart.
+
+import { join } from "node:path";
+import { Option } from "commander";
+import { newCommand, parseArguments } from "../command-line.ts";
+import { EXIT } from "../exit-status.ts";
+import { FILTER_OPTIONS } from "../filter-options.ts";
+import { DEFAULT_PIN_FOLDER, describeFilters, FILTERS, openFilters, writeFilters } from "../filters.ts";
+import type { Command, Prepared, Surroundings } from "./command.ts";
+
+interface ConfigSettings {
+  readonly uid?: number;
+  readonly comm?: string;
+  readonly pin: string;
+  readonly output: "text" | "jsonl";
+}
+
+export const config: Command = {
+  name: "config",
+  description: "gives a running --mode config new filters; without any, it shows every call",
+  prepare(argv): Prepared | undefined {
+    const command = newCommand("hello-ebpf config")
+      .description("Replaces the filters of every --mode config that runs on this folder.")
+      .addOption(FILTER_OPTIONS.uid)
+      .addOption(FILTER_OPTIONS.comm)
+      .option("--pin <folder>", "where it keeps them, on a bpffs", DEFAULT_PIN_FOLDER)
+      .addOption(new Option("--output <format>", "how to print").choices(["text", "jsonl"]).default("text"));
+    if (!parseArguments(command, argv)) return undefined;
+    const settings = command.opts<ConfigSettings>();
+    return { format: settings.output, run: (around) => replace(settings, around) };
+  },
+};
+
+async function replace(settings: ConfigSettings, { report, output }: Surroundings): Promise<number> {
+  const path = join(settings.pin, FILTERS);
+  using map = openFilters(path);
+  writeFilters(map, settings);
+  const { uid, comm } = settings;
+  report.record("config", { path, uid, comm }, () => `${path}: ${describeFilters(settings)}`);
+  await output.flush();
+  return EXIT.done;
+}

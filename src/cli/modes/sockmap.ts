@@ -1,0 +1,121 @@
+// --mode sockmap: a TCP proxy. Connections are accepted and made here; once a client and its target are connected their
+// bytes go from socket to socket in the kernel, and here only the end is noticed, and said.
+
+import { readFileSync } from "node:fs";
+import sockmapObject from "../../../build/bpf/hello_sockmap.bpf.o" with { type: "file" };
+import {
+  BpfHashMap,
+  BpfObject,
+  BpfRuntimeError,
+  BpfSockHash,
+  errnoName,
+  parseObject,
+  type SocketAddress,
+  TcpSocket,
+} from "../../index.ts";
+import { UsageError } from "../exit-status.ts";
+import { formatSocketAddress, parseSocketAddress } from "../proxy/address.ts";
+import { TcpProxy } from "../proxy/tcp-proxy.ts";
+import type { Report } from "../report.ts";
+import type { Settings } from "../settings.ts";
+import type { Mode, RunningMode } from "./mode.ts";
+
+const REQUIRED = { listen: "--listen", to: "--to" } as const;
+
+function addressOf(settings: Settings, name: keyof typeof REQUIRED): SocketAddress {
+  const text = settings[name];
+  if (text === undefined) throw new UsageError(`Expected ${REQUIRED[name]} ADDRESS:PORT in mode sockmap`);
+  return parseSocketAddress(text);
+}
+
+function listen(address: SocketAddress): TcpSocket {
+  const listener = TcpSocket.listen(address);
+  if (listener instanceof TcpSocket) return listener;
+  const where = formatSocketAddress(address);
+  const errno = errnoName(listener);
+  throw new BpfRuntimeError(`Cannot listen on ${where}: bind() gave ${errno}`, {
+    call: "bind()",
+    errno,
+    subject: where,
+    likely: "another program listens there, it is no address of this machine, or the port is below 1024",
+    action: "choose another --listen",
+  });
+}
+
+function start(settings: Settings, report: Report): RunningMode {
+  const from = addressOf(settings, "listen");
+  const to = addressOf(settings, "to");
+  const names = { listen: formatSocketAddress(from), to: formatSocketAddress(to) };
+  const object = BpfObject.load(parseObject(readFileSync(sockmapObject), "hello_sockmap"));
+  const closing: { close(): void }[] = [object];
+  const close = () => {
+    for (const one of closing.splice(0).reverse()) one.close();
+  };
+  try {
+    const sources = object.map("sources", BpfSockHash<bigint>);
+    for (const program of object.programs.values()) closing.push(program.attach({ fd: sources.fd.number }));
+    const maps = {
+      sources,
+      peers: object.map("peers", BpfSockHash<bigint>),
+      forwarded: object.map("forwarded", BpfHashMap<bigint, bigint>),
+    };
+    const proxy = new TcpProxy(listen(from), to, maps);
+    closing.push(proxy);
+    return {
+      attached: {
+        hook: "sk_skb",
+        target: `${names.listen} to ${names.to}`,
+        program: "forward",
+        passedOver: [],
+      },
+      source: source(proxy, names.to, report),
+      accounts: () => ({ produced: proxy.accepted, lost: 0 }),
+      missed: () => 0,
+      // Every connection writes the maps.
+      needed() {
+        maps.forwarded.set(0n, 0n);
+        maps.forwarded.delete(0n);
+      },
+      detach: () => proxy.stop(),
+      [Symbol.dispose]: close,
+    };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+function source(proxy: TcpProxy, to: string, report: Report) {
+  let received = 0;
+  let wake = () => {};
+  proxy.onEnded = () => wake();
+  return {
+    read(limit: number) {
+      const ended = proxy.ended.splice(0, limit);
+      for (const { client, sent, received: back, errno } of ended) {
+        const error = errno === 0 ? undefined : errnoName(-errno);
+        report.event({ client, to, sent, received: back, error }, () =>
+          [`${client} to ${to}: ${sent} bytes, ${back} back`, error].filter(Boolean).join(", "),
+        );
+      }
+      received += ended.length;
+      return ended.length;
+    },
+    wait: () =>
+      new Promise<void>((resolve) => {
+        wake = resolve;
+        if (proxy.ended.length > 0) resolve();
+      }),
+    wake: () => wake(),
+    received: () => received,
+    [Symbol.dispose]() {},
+  };
+}
+
+export const sockmap: Mode = {
+  name: "sockmap",
+  description: "a TCP proxy from --listen to --to whose bytes stay in the kernel; a line for each connection",
+  refreshes: false,
+  uses: ["listen", "to"],
+  start,
+};

@@ -1,0 +1,181 @@
+// Two connected sockets whose bytes go to each other: in the kernel where it takes them, else by copying.
+//
+// A socket's bytes go in the kernel once its peer is in the map `peers` and itself in `sources`, whose programs run from
+// then on. What arrived before is looked at again then, so no byte is overtaken. The kernel takes only sockets whose other
+// end has not finished yet (ESTABLISHED): what a quick client has sent by then, and all it will, is copied.
+
+import type { BpfHashMap, BpfSockHash, PollerShare, TcpSocket } from "../../index.ts";
+import { BpfError, wouldBlock } from "../../index.ts";
+
+/** The maps of bpf/hello_sockmap.bpf.c, all by the cookies of sockets. */
+export interface PairMaps {
+  readonly peers: BpfSockHash<bigint>;
+  readonly sources: BpfSockHash<bigint>;
+  readonly forwarded: BpfHashMap<bigint, bigint>;
+}
+
+/** How long the kernel may take to hand on what it has taken, at the least, before it is asked again. */
+const SOON_MS = 1;
+const LATER_MS = 20;
+const CHUNK = 64 << 10;
+
+/** A socket that failed; its errno. */
+export class ConnectionError extends Error {
+  readonly errno: number;
+
+  constructor(errno: number) {
+    super(`errno ${errno}`);
+    this.errno = errno;
+  }
+}
+
+/** What one socket sends to the other. */
+class Direction {
+  readonly #from: TcpSocket;
+  readonly #to: TcpSocket;
+  readonly #maps: PairMaps;
+  readonly #cookie: bigint;
+  /** What the other socket had been given before. */
+  readonly #before: number;
+  #copied = 0;
+  #spliced = false;
+
+  constructor(from: TcpSocket, to: TcpSocket, maps: PairMaps) {
+    this.#from = from;
+    this.#to = to;
+    this.#maps = maps;
+    this.#cookie = from.cookie();
+    this.#before = to.handed();
+  }
+
+  /** Makes the other socket fit to be sent to; whether the kernel took it. */
+  prepare(): boolean {
+    this.#maps.forwarded.set(this.#cookie, 0n);
+    return taken(() => this.#maps.peers.set(this.#cookie, this.#to));
+  }
+
+  /** From now on the kernel forwards, if it takes the socket. */
+  splice(): void {
+    this.#spliced = taken(() => this.#maps.sources.set(this.#cookie, this.#from));
+    if (this.#spliced) this.#from.lookAgain();
+  }
+
+  get bytes(): number {
+    return this.#copied + (this.#spliced ? this.#inKernel() : 0);
+  }
+
+  #inKernel(): number {
+    return Number(this.#maps.forwarded.get(this.#cookie) ?? 0n);
+  }
+
+  /** Until all that will come has gone on, and its end too. Throws ConnectionError. */
+  async run(poller: PollerShare): Promise<void> {
+    if (this.#spliced) await this.#watch(poller);
+    else await this.#copy(poller);
+    this.#to.finish();
+  }
+
+  /** The kernel forwards: what is left is to notice the end, and to hold it back until the last byte has gone on. */
+  async #watch(poller: PollerShare): Promise<void> {
+    // An error is told once: each look at the socket is acted upon.
+    for (let found = this.#from.peek(); found !== 0; found = this.#from.peek()) {
+      if (wouldBlock(found)) await poller.wait(this.#from.number);
+      else if (found > 0)
+        await Bun.sleep(SOON_MS); // on its way to the program
+      else throw new ConnectionError(-found);
+    }
+    for (let wait = SOON_MS; !this.#isDrained(); wait = Math.min(LATER_MS, wait * 2)) {
+      this.#check();
+      await Bun.sleep(wait);
+    }
+  }
+
+  /** What came is counted before it is queued for the other socket, and given to it later. */
+  #isDrained(): boolean {
+    return this.#from.unread() === 0 && this.#to.handed() - this.#before >= this.#inKernel();
+  }
+
+  /** Throws where the other socket takes nothing any more. */
+  #check(): void {
+    const error = this.#to.error();
+    if (error !== 0) throw new ConnectionError(error);
+  }
+
+  async #copy(poller: PollerShare): Promise<void> {
+    const buffer = new Uint8Array(CHUNK);
+    for (;;) {
+      const count = this.#from.receive(buffer);
+      if (count === 0) return;
+      if (count > 0) await this.#send(buffer.subarray(0, count), poller);
+      else if (wouldBlock(count)) await poller.wait(this.#from.number);
+      else throw new ConnectionError(-count);
+    }
+  }
+
+  async #send(bytes: Uint8Array, poller: PollerShare): Promise<void> {
+    for (let at = 0; at < bytes.length; ) {
+      const count = this.#to.send(bytes.subarray(at));
+      if (count < 0 && !wouldBlock(count)) throw new ConnectionError(-count);
+      if (count < 0) await poller.wait(this.#to.number, "writable");
+      else {
+        at += count;
+        this.#copied += count;
+      }
+    }
+  }
+
+  forget(): void {
+    this.#maps.forwarded.delete(this.#cookie);
+    this.#maps.sources.delete(this.#cookie);
+    this.#maps.peers.delete(this.#cookie);
+  }
+}
+
+/** Whether the kernel takes a socket: not where its other end has finished or is gone. */
+function taken(put: () => unknown): boolean {
+  try {
+    put();
+    return true;
+  } catch (error) {
+    if (error instanceof BpfError) return false;
+    throw error;
+  }
+}
+
+/** What a pair has carried, and the errno that it ended with, 0 where both sides finished. */
+export interface Carried {
+  readonly sent: number;
+  readonly received: number;
+  readonly errno: number;
+}
+
+/** Carries between a client and its target until both have finished or one fails; then both are closed. */
+export async function carry(
+  client: TcpSocket,
+  target: TcpSocket,
+  maps: PairMaps,
+  poller: PollerShare,
+): Promise<Carried> {
+  const there = new Direction(client, target, maps);
+  const back = new Direction(target, client, maps);
+  // Both before either is forwarded: neither side may have to wait for the other's place in the map.
+  const ready = [there.prepare(), back.prepare()];
+  if (ready.every(Boolean)) for (const direction of [there, back]) direction.splice();
+  const sockets = [client, target];
+  let errno = 0;
+  try {
+    await Promise.all([there.run(poller), back.run(poller)]);
+  } catch (error) {
+    if (!(error instanceof ConnectionError)) throw error;
+    errno = error.errno;
+  }
+  const carried = { sent: there.bytes, received: back.bytes, errno };
+  there.forget();
+  back.forget();
+  for (const socket of sockets) {
+    poller.cancel(socket.number);
+    if (errno === 0) socket.close();
+    else socket.reset();
+  }
+  return carried;
+}

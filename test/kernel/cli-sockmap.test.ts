@@ -1,0 +1,253 @@
+// --mode sockmap: every byte arrives, in order, whatever the two ends do and when; what ends badly ends badly for both.
+// Clients and targets are node's sockets in this process, with half-closing allowed.
+
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { createHash, randomBytes } from "node:crypto";
+import { readdirSync } from "node:fs";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { GUEST, Hello, hello, KERNEL, kernelObjects, recordsOf, SLOWNESS, summaryOf, userSpace } from "./support.ts";
+
+setDefaultTimeout(20_000 + SLOWNESS * 6_000);
+const HOST = "127.0.0.1";
+const LARGE = GUEST ? 4 << 20 : 100 << 20;
+const MANY = GUEST ? 30 : 300;
+
+const sha256 = (chunks: readonly Uint8Array[]) => {
+  const hash = createHash("sha256");
+  for (const chunk of chunks) hash.update(chunk);
+  return hash.digest("hex");
+};
+
+const servers: Server[] = [];
+afterAll(() => {
+  for (const server of servers) server.close();
+});
+
+/** A target; its port. */
+async function target(serve: (socket: Socket) => void): Promise<number> {
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on("error", () => {});
+    serve(socket);
+  });
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, HOST, resolve));
+  return (server.address() as AddressInfo).port;
+}
+
+/** A port that nobody listens on at this moment. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, HOST, resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** The mode under way between a port of its own and another. */
+async function proxyTo(to: number): Promise<{ hello: Hello; port: number }> {
+  const port = await freePort();
+  const args = ["--mode", "sockmap", "--listen", `${HOST}:${port}`, "--to", `${HOST}:${to}`, "--output", "jsonl"];
+  return { hello: await new Hello(args).attached(), port };
+}
+
+/** All that comes until the end, or the error that it ended with. */
+function everything(socket: Socket): Promise<Uint8Array[]> {
+  return new Promise((resolve, reject) => {
+    const chunks: Uint8Array[] = [];
+    socket.on("data", (chunk: Uint8Array) => chunks.push(chunk));
+    socket.on("end", () => resolve(chunks));
+    socket.on("error", reject);
+  });
+}
+
+/** Sends all of it, says so, and answers what came back. */
+async function exchange(port: number, data: Uint8Array): Promise<Uint8Array[]> {
+  const socket = connect({ port, host: HOST, allowHalfOpen: true });
+  const back = everything(socket);
+  socket.end(data);
+  return await back;
+}
+
+const eventsOf = (stdout: string) => recordsOf(stdout).filter(({ type }) => type === "event");
+const descriptors = (pid: number) => readdirSync(`/proc/${pid}/fd`).length;
+
+describe("sockmap", () => {
+  let echo: number;
+  let proxy: Awaited<ReturnType<typeof proxyTo>>;
+  beforeAll(async () => {
+    echo = await target((socket) => socket.pipe(socket));
+    proxy = await proxyTo(echo);
+  });
+  let connections = 0;
+
+  test(`${LARGE >> 20} MB there and back have the same sum, and are counted`, async () => {
+    const data = randomBytes(LARGE);
+    expect(sha256(await exchange(proxy.port, data))).toBe(sha256([data]));
+    connections++;
+    await proxy.hello.until(({ stdout }) => eventsOf(stdout).length === connections);
+    expect(eventsOf(proxy.hello.stdout)).toMatchObject([{ sent: LARGE, received: LARGE, to: `${HOST}:${echo}` }]);
+    console.log(`MATRIX ${KERNEL} sockmap sk_skb ok`);
+  });
+
+  test(`${MANY} connections at once, that send at once and in pieces, and leave no descriptor behind`, async () => {
+    const before = descriptors(proxy.hello.pid);
+    const one = async (index: number) => {
+      const pieces = Array.from({ length: index % 5 }, () => randomBytes(1 + Math.floor(Math.random() * 20_000)));
+      const socket = connect({ port: proxy.port, host: HOST, allowHalfOpen: true });
+      const back = everything(socket);
+      for (const piece of pieces) {
+        socket.write(piece);
+        if (index % 2) await Bun.sleep(Math.random() * 5);
+      }
+      socket.end();
+      return { sum: sha256(await back), expected: sha256(pieces) };
+    };
+    for (const { sum, expected } of await Promise.all(Array.from({ length: MANY }, (_, index) => one(index))))
+      expect(sum).toBe(expected);
+    connections += MANY;
+    await proxy.hello.until(({ stdout }) => eventsOf(stdout).length === connections);
+    await proxy.hello.until(({ pid }) => descriptors(pid) <= before);
+    for (const { error } of eventsOf(proxy.hello.stdout)) expect(error).toBeUndefined();
+  });
+
+  test("the bytes went in the kernel: its own map says how many", async () => {
+    const data = randomBytes(LARGE);
+    const socket = connect({ port: proxy.port, host: HOST });
+    let came = 0;
+    const all = new Promise<void>((resolve) =>
+      socket.on("data", (chunk) => {
+        came += chunk.length;
+        if (came === LARGE) resolve();
+      }),
+    );
+    socket.write(data);
+    await all;
+    const [forwarded] = kernelObjects(proxy.hello.pid).map.flatMap((id) => {
+      const map = JSON.parse(Bun.spawnSync(["bpftool", "-j", "map", "show", "id", `${id}`]).stdout.toString());
+      return map.name === "forwarded" ? [id] : [];
+    });
+    const dump = Bun.spawnSync(["bpftool", "-j", "map", "dump", "id", `${forwarded}`]).stdout.toString();
+    const values = JSON.parse(dump).map(({ formatted }: { formatted: { value: number } }) => formatted.value);
+    expect(values).toEqual([LARGE, LARGE]);
+    socket.end();
+    connections++;
+    await proxy.hello.until(({ stdout }) => eventsOf(stdout).length === connections);
+  });
+
+  test("ends with the sum of its connections", async () => {
+    const { status, stdout } = await proxy.hello.stop();
+    expect(status).toBe(0);
+    expect(summaryOf(stdout)).toEqual({ produced: connections, events: connections, lost: 0 });
+  });
+});
+
+describe("sockmap, where the ends do not agree", () => {
+  test("the target speaks first, and finishes first", async () => {
+    const words: Promise<Uint8Array[]>[] = [];
+    const { hello, port } = await proxyTo(
+      await target((socket) => {
+        socket.end("welcome");
+        words.push(everything(socket));
+      }),
+    );
+    const socket = connect({ port, host: HOST, allowHalfOpen: true });
+    expect(Buffer.concat(await everything(socket)).toString()).toBe("welcome");
+    socket.end("thanks"); // the other way is still open
+    await hello.until(({ stdout }) => eventsOf(stdout).length === 1);
+    expect(Buffer.concat((await words[0]) ?? []).toString()).toBe("thanks");
+    expect(eventsOf((await hello.stop()).stdout)).toMatchObject([{ sent: 6, received: 7 }]);
+  });
+
+  test("a client's reset reaches the target, and a target's the client", async () => {
+    const failed: Promise<string>[] = [];
+    const errorOf = (socket: Socket) =>
+      new Promise<string>((resolve) => socket.on("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? "")));
+    let onServed = (_socket: Socket) => {};
+    const { hello, port } = await proxyTo(
+      await target((socket) => {
+        failed.push(errorOf(socket));
+        socket.on("data", () => onServed(socket));
+      }),
+    );
+    const client = connect({ port, host: HOST });
+    onServed = () => client.resetAndDestroy();
+    client.write("x");
+    await hello.until(({ stdout }) => eventsOf(stdout).length === 1);
+    expect(await failed[0]).toBe("ECONNRESET");
+
+    onServed = (socket) => socket.resetAndDestroy();
+    const other = connect({ port, host: HOST });
+    const refused = errorOf(other);
+    other.write("x");
+    expect(await refused).toBe("ECONNRESET");
+    const { stdout } = await hello.stop();
+    expect(eventsOf(stdout)).toMatchObject([{ error: "ECONNRESET" }, { error: "ECONNRESET" }]);
+  });
+
+  test("no target: the client is told, and so are we; the next one is served", async () => {
+    const to = await freePort();
+    const { hello, port } = await proxyTo(to);
+    await expect(exchange(port, randomBytes(10))).rejects.toThrow();
+    await hello.until(({ stdout }) => eventsOf(stdout).length === 1);
+    const late = createServer((socket) => socket.pipe(socket));
+    servers.push(late);
+    await new Promise<void>((resolve) => late.listen(to, HOST, resolve));
+    expect(Buffer.concat(await exchange(port, Buffer.from("now"))).toString()).toBe("now");
+    const { stdout } = await hello.stop();
+    expect(eventsOf(stdout)).toMatchObject([
+      { error: "ECONNREFUSED", sent: 0 },
+      { sent: 3, received: 3 },
+    ]);
+    expect(summaryOf(stdout)).toEqual({ produced: 2, events: 2, lost: 0 });
+  });
+
+  test("a reader that takes its time gets all of it", async () => {
+    const size = GUEST ? 1 << 20 : 16 << 20;
+    const data = randomBytes(size);
+    const { hello, port } = await proxyTo(await target((socket) => socket.end(data)));
+    const socket = connect({ port, host: HOST });
+    socket.pause();
+    await Bun.sleep(300);
+    const back = everything(socket);
+    socket.resume();
+    expect(sha256(await back)).toBe(sha256([data]));
+    await hello.stop();
+  });
+
+  test("ended with connections open: they are reset, counted and reported", async () => {
+    const { hello, port } = await proxyTo(await target((socket) => socket.pipe(socket)));
+    const socket = connect({ port, host: HOST });
+    const error = new Promise((resolve) => socket.on("error", resolve).on("close", resolve));
+    const first = new Promise<Uint8Array>((resolve) => socket.once("data", resolve));
+    socket.write("x");
+    await first;
+    const { status, stdout } = await hello.stop();
+    expect(status).toBe(0);
+    await error;
+    expect(summaryOf(stdout)).toEqual({ produced: 1, events: 1, lost: 0 });
+    expect(eventsOf(stdout)).toMatchObject([{ sent: 1, received: 1 }]);
+  });
+});
+
+userSpace(() => {
+  describe("sockmap", () => {
+    test("what is missing or taken is said in one line", async () => {
+      const taken = await target(() => {});
+      const to = ["--to", `${HOST}:1`];
+      for (const [args, status, line] of [
+        [to, 2, /Expected --listen ADDRESS:PORT in mode sockmap/],
+        [["--listen", `${HOST}:1`], 2, /Expected --to ADDRESS:PORT in mode sockmap/],
+        [["--listen", "localhost:80", ...to], 2, /Expected an address such as 127\.0\.0\.1:8080 or \[::1\]:80/],
+        [
+          ["--listen", `${HOST}:${taken}`, ...to],
+          1,
+          /Cannot listen on .*: bind\(\) gave EADDRINUSE: .*; choose another --listen/,
+        ],
+      ] as const) {
+        const ended = await hello(["--mode", "sockmap", ...args]);
+        expect({ status: ended.status, stderr: ended.stderr }).toEqual({ status, stderr: expect.stringMatching(line) });
+        expect(ended.stderr.trim().split("\n")).toHaveLength(1);
+      }
+    });
+  });
+});

@@ -338,6 +338,21 @@ function generateCapabilities(): string {
   )}`;
 }
 
+function generateLinkTypes(): string {
+  const headers = ["linux/bpf.h"];
+  const names = enumerators(syntaxTree(headers), /^BPF_LINK_TYPE_(?!UNSPEC$)/);
+  const values = evaluate(include(headers), names).map(Number);
+  const entries = names.map((n, i): [string, string] => [
+    String(values[i] ?? 0),
+    n.slice("BPF_LINK_TYPE_".length).toLowerCase(),
+  ]);
+  return `/** Name of each type of bpf_link, in small letters. */\n${printTable(
+    "LINK_TYPES",
+    entries.sort((a, b) => Number(a[0]) - Number(b[0])),
+    "{ readonly [type: number]: string }",
+  )}`;
+}
+
 /** The open(2) flags that are not the same number on both machines. */
 function openFlags(name: string, machine: Machine): string {
   const names = ["O_DIRECT", "O_DIRECTORY", "O_LARGEFILE", "O_NOFOLLOW", "O_TMPFILE"];
@@ -385,6 +400,7 @@ export function generate(version = headersVersion()): Map<string, string> {
     ...Object.entries(SOURCES).map(([file, s]): [string, string, string] => [file, s.about, generateFile(s)]),
     ["errno.ts", "errno numbers and names, both ways; the same on x86-64 and arm64", generateErrno()],
     ["capabilities.ts", "Capabilities by name", generateCapabilities()],
+    ["link-types.ts", "Types of bpf_link by number", generateLinkTypes()],
     [
       "open-flags.ts",
       "open(2) flags whose numbers differ between the two machines; the others are in linux.ts",

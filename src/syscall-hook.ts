@@ -54,6 +54,7 @@ export function watchSyscall(
       if (!(watched instanceof BpfError)) return { ...watched, passedOver };
       // Of several names the first one's failure says most: the others are what older kernels call it.
       if (passedOver.at(-1)?.hook !== hook) passedOver.push({ hook, reason: watched });
+      if (watched.errno !== "ENOENT") break; // it is not the name
     }
   }
   throw passedOver.at(-1)?.reason ?? new Error("No hook was asked for");

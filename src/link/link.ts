@@ -2,7 +2,7 @@
 // is in kernel/bpf/syscall.c: link_update, link_detach, bpf_obj_pin.
 
 import { UnsupportedError } from "elf-loader";
-import * as uapi from "elf-loader/uapi";
+import { bpf_link_info, EINVAL, EOPNOTSUPP, LINK_TYPES } from "elf-loader/uapi";
 import { kernelError } from "../host/kernel-error.ts";
 import type { Attachment, LinkInfo, LoadedProgram } from "../program/hook.ts";
 import { objGet, objGetInfoByFd, objPin } from "../sys/bpf.ts";
@@ -14,12 +14,6 @@ import { readField } from "../sys/struct.ts";
 export interface Part {
   close(): void;
 }
-
-const LINK_TYPES = new Map(
-  Object.entries(uapi)
-    .filter(([name]) => name.startsWith("BPF_LINK_TYPE_"))
-    .map(([name, value]) => [value as number, name.slice("BPF_LINK_TYPE_".length).toLowerCase()]),
-);
 
 /** Closing it detaches; so does the end of the process, however it comes, but of what a hook says it leaves. */
 export class BpfLink implements Attachment {
@@ -62,7 +56,7 @@ export class BpfLink implements Attachment {
       doing: `${doing} ${this.hook} ${this.target}`,
       call: `bpf(${call})`,
       subject: `link ${this.hook} ${this.target}`,
-      unsupported: [uapi.EOPNOTSUPP, uapi.EINVAL].includes(-result) && doing !== "pin",
+      unsupported: [EOPNOTSUPP, EINVAL].includes(-result) && doing !== "pin",
       likely: doing === "pin" ? "the path is in no bpf file system" : `links of this kind cannot be ${doing}d`,
       action: doing === "pin" ? "give a path below a bpffs, such as /sys/fs/bpf" : "close it and attach again",
     });
@@ -82,10 +76,10 @@ export class BpfLink implements Attachment {
   }
 
   info(): LinkInfo {
-    const info = new Uint8Array(uapi.bpf_link_info.size);
+    const info = new Uint8Array(bpf_link_info.size);
     this.#check(objGetInfoByFd(this.#link("look at"), info), "look at", "BPF_OBJ_GET_INFO_BY_FD");
-    const field = (name: string) => readField(uapi.bpf_link_info, info, name);
-    const type = LINK_TYPES.get(field("type")) ?? `type ${field("type")}`;
+    const field = (name: string) => readField(bpf_link_info, info, name);
+    const type = LINK_TYPES[field("type")] ?? `type ${field("type")}`;
     return { id: field("id"), type, programId: field("prog_id") };
   }
 

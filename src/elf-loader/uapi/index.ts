@@ -8,6 +8,7 @@ export * from "./capabilities.ts";
 export * from "./elf.ts";
 export * from "./errno.ts";
 export * from "./layout.ts";
+export * from "./link-types.ts";
 export * from "./linux.ts";
 export * from "./open-flags.ts";
 export * from "./perf.ts";

@@ -8,12 +8,15 @@ import { bytesToString, concat, stringToBytes } from "../bytes/text.ts";
 import { ObjectError } from "../errors.ts";
 import { BTF_MAGIC } from "../uapi/btf.ts";
 import { readSections, type Sections, writeSections } from "./blob.ts";
-import { essentialName, NameFilter } from "./names.ts";
+import { essentialName, likelyNamed } from "./names.ts";
 import { RECORD_FORMATS, TYPE_WORDS } from "./records.ts";
 import type { BtfKind, BtfType } from "./types.ts";
 
 /** Longest chain of typedefs, qualifiers and arrays followed, twice what the kernel takes (MAX_RESOLVE_DEPTH in btf.c). */
 export const MAX_DEPTH = 64;
+
+/** Most types kept decoded. */
+const MAX_DECODED = 256;
 
 /** Largest type, bytes: what a value in a map may be, KMALLOC_MAX_SIZE and more; keeps sizes exact 32-bit numbers. */
 const MAX_SIZE = 2 ** 31 - 1;
@@ -33,6 +36,8 @@ export class Btf {
   readonly #stringsFrom: number;
   /** Index of the first word of each record of its own, by id less #lastOfBase. */
   readonly #starts: Uint32Array;
+  /** Types asked for lately: whoever follows a path asks for the same few again and again. */
+  readonly #decoded = new Map<number, BtfType>();
 
   private constructor(byteOrder: "little" | "big", types: Sections, name: string, base?: Btf) {
     this.byteOrder = byteOrder;
@@ -66,8 +71,18 @@ export class Btf {
 
   /** The type of an id. @throws ObjectError when there is none or its record refers to nothing */
   type(id: number): BtfType {
-    if (id === 0) return { kind: "void" };
     if (this.base && id <= this.#lastOfBase) return this.base.type(id);
+    let type = this.#decoded.get(id);
+    if (!type) {
+      if (this.#decoded.size >= MAX_DECODED) this.#decoded.clear();
+      type = this.#decode(id);
+      this.#decoded.set(id, type);
+    }
+    return type;
+  }
+
+  #decode(id: number): BtfType {
+    if (id === 0) return { kind: "void" };
     const at = this.#start(id);
     const { words } = this.#types;
     const info = words[at + 1] as number;
@@ -130,13 +145,11 @@ export class Btf {
    */
   findAll(names: Iterable<string>): Map<string, number[]> {
     const found = new Map([...names].map((name) => [name, [] as number[]]));
-    const filter = new NameFilter(found.keys());
-    const { words } = this.#types;
-    for (let i = 1; i < this.#starts.length; i++) {
-      const offset = words[this.#starts[i] as number] as number;
-      if (offset === 0) continue;
-      const { strings, at } = this.#stringsOf(offset);
-      if (filter.mayHave(strings, at)) found.get(essentialName(this.stringAt(offset)))?.push(this.#lastOfBase + i);
+    const { words, strings } = this.#types;
+    const ofBase = this.base ? this.base.#types.strings : strings;
+    for (const i of likelyNamed(found.keys(), words, this.#starts, [strings, ofBase], this.#stringsFrom)) {
+      const name = this.stringAt(words[this.#starts[i] as number] as number);
+      found.get(essentialName(name))?.push(this.#lastOfBase + i);
     }
     return found;
   }
@@ -217,6 +230,7 @@ export class Btf {
   /** Changes one 32-bit word of a record, counted from the start of its btf_type: for the fix-ups before load. */
   patch(id: number, index: number, value: number): void {
     this.#types.words[this.#start(id) + index] = value;
+    this.#decoded.clear();
   }
 
   /** Changes the vlen of a record: of a function, its linkage. */

@@ -18,7 +18,8 @@ export interface Typed {
 const MAX_CHAIN = 32;
 const MAX_LEVEL = 32;
 
-export const sameKind = (a: BtfType, b: BtfType): boolean => a.kind === b.kind || (isEnum(a) && isEnum(b));
+type OfKind = Pick<BtfType, "kind">;
+export const sameKind = (a: OfKind, b: OfKind): boolean => a.kind === b.kind || (isEnum(a) && isEnum(b));
 const nameOf = (type: BtfType): string => ("name" in type ? type.name : "");
 const sameName = (a: string, b: string): boolean => essentialName(a) === essentialName(b);
 

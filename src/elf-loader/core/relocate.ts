@@ -17,9 +17,14 @@ import { absentValue, type CoreValue, computeValue } from "./value.ts";
 
 /** An answered relocation. */
 export interface CoreResolution extends Resolution {
-  /** What was asked, for messages: `offset of field struct task_struct.pid`. */
+  /** For messages; nobody asks where all is well. */
+  readonly explain: () => Explanation;
+}
+
+export interface Explanation {
+  /** What was asked: `offset of field struct task_struct.pid`. */
   readonly what: string;
-  /** Why there is no answer: `struct task_struct has no such member in the BTF of vmlinux`. */
+  /** Why there is no answer, empty where there is one: `the BTF of vmlinux has no match for it`. */
   readonly why: string;
   /** `file.c:12`, where the object says. */
   readonly source: string | undefined;
@@ -75,16 +80,16 @@ class Resolver {
   resolve(relocation: CoreRelocation): CoreResolution {
     const access = parseAccess(this.#btf, relocation);
     const local = computeValue(relocation.kind, access);
-    const described = this.#describe(relocation, access);
-    if (relocation.kind === BPF_CORE_TYPE_ID_LOCAL) return { ...described, local, target: local, why: "" };
-    if (this.#btf.nameOf(relocation.type) === "") throw this.#error(relocation, described.what, "it has no name");
-    const target = this.#agreed(relocation, access, described.what);
-    if (target) return { ...described, local, target, why: "" };
-    return { ...described, local, target: absentValue(relocation.kind), why: this.#whyAbsent(relocation) };
+    const explain = (why: string) => () => this.#explain(relocation, access, why);
+    if (relocation.kind === BPF_CORE_TYPE_ID_LOCAL) return { local, target: local, explain: explain("") };
+    if (this.#btf.nameOf(relocation.type) === "") throw this.#error(relocation, access, "it has no name");
+    const target = this.#agreed(relocation, access);
+    if (target) return { local, target, explain: explain("") };
+    return { local, target: absentValue(relocation.kind), explain: explain(this.#whyAbsent(relocation)) };
   }
 
   /** The value that all candidates which have the path agree on; undefined where none has it. */
-  #agreed(relocation: CoreRelocation, local: Access, what: string): CoreValue | undefined {
+  #agreed(relocation: CoreRelocation, local: Access): CoreValue | undefined {
     const { type, kind } = relocation;
     const matching: Candidate[] = [];
     let agreed: { value: CoreValue; bitOffset: number } | undefined;
@@ -95,7 +100,7 @@ class Resolver {
       const { bitOffset } = access;
       if (agreed && (agreed.bitOffset !== bitOffset || agreed.value.value !== value.value)) {
         const answers = `${agreed.value.value} of type ${matching[0]?.id} and ${value.value} of type ${candidate.id}`;
-        throw this.#error(relocation, what, `it is ambiguous in the BTF of ${candidate.btf.name}: ${answers}`);
+        throw this.#error(relocation, local, `it is ambiguous in the BTF of ${candidate.btf.name}: ${answers}`);
       }
       agreed ??= { value, bitOffset };
       matching.push(candidate);
@@ -104,9 +109,10 @@ class Resolver {
     return agreed?.value;
   }
 
-  #describe(relocation: CoreRelocation, access: Access): { what: string; source: string | undefined } {
+  #explain(relocation: CoreRelocation, access: Access, why: string): Explanation {
     return {
       what: describeRelocation(this.#btf, relocation, pathOf(access)),
+      why,
       source: sourceLine(this.#spec, relocation.section, relocation.insn)?.where,
     };
   }
@@ -117,10 +123,11 @@ class Resolver {
     return first ? `${where} has no match for it` : `${where} has no type of that name`;
   }
 
-  #error({ section, insn }: CoreRelocation, what: string, why: string): ObjectError {
+  #error(relocation: CoreRelocation, access: Access, why: string): ObjectError {
+    const { section, insn } = relocation;
+    const { what, source } = this.#explain(relocation, access, why);
     const fn = functionCovering(this.#spec.image, section, insn);
-    const line = sourceLine(this.#spec, section, insn);
-    const where = line ? ` (${line.where})` : "";
+    const where = source ? ` (${source})` : "";
     return new ObjectError(
       `Cannot relocate ${fn ? `function ${fn.name}` : section}${where}: ${what}: ${why}`,
       section,

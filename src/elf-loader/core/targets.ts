@@ -61,7 +61,7 @@ export class CandidateFinder {
   }
 
   #ofKind(id: number, btf: Btf, ids: readonly number[]): Candidate[] {
-    const wanted = this.#local.type(id);
-    return ids.filter((found) => sameKind(wanted, btf.type(found))).map((found) => ({ btf, id: found }));
+    const kind = this.#local.kind(id);
+    return ids.filter((found) => sameKind({ kind }, { kind: btf.kind(found) })).map((found) => ({ btf, id: found }));
   }
 }

@@ -72,8 +72,8 @@ export interface ElfFile {
   readonly littleEndian: boolean;
   readonly sections: readonly ElfSection[];
   readonly symbols: readonly ElfSymbol[];
-  /** Relocations in order of offset, by the index of the section they change. */
-  readonly relocations: ReadonlyMap<number, readonly ElfRelocation[]>;
+  /** Relocations, by the index of the section they change. */
+  readonly relocations: Relocations;
 }
 
 type Fields = { readonly [field: string]: readonly [number, number] };
@@ -91,7 +91,7 @@ export function parseElf(bytes: Uint8Array): ElfFile {
   checkHeader(file);
   const sections = readSections(file);
   const symbols = readSymbols(sections, littleEndian);
-  return { littleEndian, sections, symbols, relocations: readRelocations(sections, symbols, littleEndian) };
+  return { littleEndian, sections, symbols, relocations: new Relocations(sections, symbols, littleEndian) };
 }
 
 /** e_ident. Returns whether the file is little-endian. */
@@ -256,21 +256,42 @@ function readSymbol(table: Reader, names: StringTable, index: number, sections: 
   };
 }
 
-function readRelocations(
-  sections: readonly ElfSection[],
-  symbols: readonly ElfSymbol[],
-  littleEndian: boolean,
-): Map<number, ElfRelocation[]> {
-  const bySection = new Map<number, ElfRelocation[]>();
+/** Read when asked for: debug information has by far the most, and nobody asks for those. */
+export class Relocations {
+  readonly #sections: ReadonlyMap<number, ElfSection>;
+  readonly #symbols: readonly ElfSymbol[];
+  readonly #littleEndian: boolean;
+  readonly #read = new Map<number, readonly ElfRelocation[]>();
+
+  constructor(sections: readonly ElfSection[], symbols: readonly ElfSymbol[], littleEndian: boolean) {
+    this.#sections = relocationSections(sections);
+    this.#symbols = symbols;
+    this.#littleEndian = littleEndian;
+  }
+
+  /** Those of a section in order of offset, undefined where it has none. @throws ObjectError */
+  get(section: number): readonly ElfRelocation[] | undefined {
+    const known = this.#read.get(section);
+    const table = known ? undefined : this.#sections.get(section);
+    if (!table) return known;
+    const relocations = readRelocationSection(table, this.#symbols, this.#littleEndian);
+    this.#read.set(section, relocations);
+    return relocations;
+  }
+}
+
+/** By the section they change. */
+function relocationSections(sections: readonly ElfSection[]): Map<number, ElfSection> {
+  const found = new Map<number, ElfSection>();
   for (const section of sections) {
     if (section.type === SHT_RELA) throw new ObjectError(`Cannot use RELA section ${section.name}`, section.name, 0);
     if (section.type !== SHT_REL) continue;
-    if (!sections[section.info] || bySection.has(section.info)) {
+    if (!sections[section.info] || found.has(section.info)) {
       throw new ObjectError(`Cannot use ${section.name}: it relocates section ${section.info}`, section.name, 0);
     }
-    bySection.set(section.info, readRelocationSection(section, symbols, littleEndian));
+    found.set(section.info, section);
   }
-  return bySection;
+  return found;
 }
 
 function readRelocationSection(

@@ -141,11 +141,12 @@ class Linker {
   #relocateType(fn: BpfFunction, at: number, code: Instructions, i: number, resolution: CoreResolution): void {
     const patched = patchInstruction(code, i, resolution);
     if (typeof patched === "object") {
-      throw this.#error(fn, i, `CO-RE relocation of the ${resolution.what}: ${patched.why}`);
+      throw this.#error(fn, i, `CO-RE relocation of the ${resolution.explain().what}: ${patched.why}`);
     }
     if (patched !== "poisoned") return;
-    const why = resolution.why || "the kernel's field has another size, and its value could be read wrongly";
-    this.#unresolved.set(at + i, { fn: fn.name, what: resolution.what, why, source: resolution.source });
+    const { what, why, source } = resolution.explain();
+    const reason = why || "the kernel's field has another size, and its value could be read wrongly";
+    this.#unresolved.set(at + i, { fn: fn.name, what, why: reason, source });
   }
 
   #relocate(placed: Placed): void {

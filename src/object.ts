@@ -23,13 +23,16 @@ import { UserRingBuffer } from "./events/user-ring-buffer.ts";
 import { knowsBtf } from "./features/btf.ts";
 import { kernelTypes } from "./host/kernel-types.ts";
 import { hookOf } from "./link/index.ts";
+import { attachStructOps } from "./link/struct-ops.ts";
 import type { LoadedBtf } from "./map/create.ts";
 import { mapType } from "./map/index.ts";
 import { fillSlots, loadMap, type MapOptions } from "./map/load-maps.ts";
 import { BpfMap } from "./map/map.ts";
 import { BpfPerfEventArray } from "./map/perf-event-array.ts";
+import { BpfStructOps } from "./map/struct-ops.ts";
 import { BpfUserRingBufferMap } from "./map/user-ring-buffer.ts";
 import { KernelExterns } from "./program/externs.ts";
+import type { Attachment } from "./program/hook.ts";
 import { BpfProgram, type LoadOptions as ProgramOptions } from "./program/program.ts";
 import { btfLoad } from "./sys/bpf.ts";
 import { Fd } from "./sys/fd.ts";
@@ -133,6 +136,11 @@ export class BpfObject implements Disposable {
     throw new BpfRuntimeError(`Cannot use map ${name} of object ${this.spec.name} so: it is of type ${type}`, {
       subject: name,
     });
+  }
+
+  /** Lets the kernel call a struct of functions, a variable of .struct_ops or .struct_ops.link, from now on. */
+  attachMap(name: string): Attachment {
+    return attachStructOps(this.map(name, BpfStructOps));
   }
 
   /** Throws where the object has no such program, or it was not loaded. */

@@ -13,6 +13,7 @@ import { perfEvent } from "./perf-event.ts";
 import { rawTracepoint } from "./raw-tracepoint.ts";
 import { skReuseport, socket } from "./socket.ts";
 import { sockmap } from "./sockmap.ts";
+import { structOps } from "./struct-ops.ts";
 import { tc } from "./tc.ts";
 import { tracepoint } from "./tracepoint.ts";
 import { fentry, fexit, fmodRet, freplace, fsession, lsm, tpBtf } from "./tracing.ts";
@@ -24,7 +25,7 @@ const HOOKS: readonly Hook[] = [
   ...[kprobe, kretprobe, tracepoint, rawTracepoint, perfEvent],
   ...[ksyscall, kretsyscall, kprobeMulti, kretprobeMulti, kprobeSession],
   ...[uprobe, uretprobe, uprobeMulti, uretprobeMulti, uprobeSession, usdt],
-  ...[fentry, fexit, fmodRet, fsession, freplace, tpBtf, lsm, iter],
+  ...[fentry, fexit, fmodRet, fsession, freplace, tpBtf, lsm, iter, structOps],
   ...[xdp, tc, tcx, netkit, netfilter, netns, socket, skReuseport, sockmap],
   ...[cgroup, lsmCgroup],
 ];

@@ -90,6 +90,8 @@ function create(spec: MapSpec, btfFd: number | undefined, innerFd: number | unde
     inner_map_fd: innerFd,
     numa_node: spec.numaNode,
     map_extra: spec.mapExtra,
+    // A value of one of the kernel's own types; BTF of the object's must come with it.
+    ...(spec.kernelValueTypeId ? { btf_vmlinux_value_type_id: spec.kernelValueTypeId, btf_fd: btfFd } : {}),
     map_name: cString(spec.name.replace(/[^A-Za-z0-9_.]/g, "_").slice(0, 15)),
   };
   const typed = { ...fields, btf_fd: btfFd, btf_key_type_id: spec.keyTypeId, btf_value_type_id: spec.valueTypeId };

@@ -24,6 +24,7 @@ import { cpuMap, devMap, devMapHash } from "./redirect.ts";
 import { ringBuffer } from "./ring-buffer.ts";
 import { reuseportArray, sockHash, sockMap, xskMap } from "./sockets.ts";
 import { stackTrace } from "./stack-trace.ts";
+import { structOps } from "./struct-ops.ts";
 import type { MapType } from "./type.ts";
 import { userRingBuffer } from "./user-ring-buffer.ts";
 
@@ -54,6 +55,7 @@ export const MAP_TYPES: readonly MapType[] = [
   stack,
   skStorage,
   devMapHash,
+  structOps,
   ringBuffer,
   inodeStorage,
   taskStorage,

@@ -4,8 +4,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { BpfRuntimeError, type MapSpec } from "elf-loader";
 import { EEXIST } from "elf-loader/uapi";
-import { mapUpdateElem, objPin } from "../sys/bpf.ts";
-import { indexKey } from "./codec.ts";
+import { objPin } from "../sys/bpf.ts";
 import { createMap, type LoadedBtf, newMap, openMap } from "./create.ts";
 import { mapType } from "./index.ts";
 import type { BpfMap, MapInfo } from "./map.ts";
@@ -83,7 +82,7 @@ export function fillSlots(map: BpfMap, spec: MapSpec, fdOf: (name: string) => nu
   for (const { index, name } of spec.slots ?? []) {
     const fd = fdOf(name);
     if (fd === undefined) continue;
-    const result = mapUpdateElem(map.fd.number, indexKey(index), indexKey(fd));
+    const result = map.setSlot(index, fd);
     if (result < 0) throw map.slotError(result, index, name);
   }
 }

@@ -17,7 +17,7 @@ import {
 import type { Fd } from "../sys/fd.ts";
 import { readField } from "../sys/struct.ts";
 import { MAP_CAUSES } from "./causes.ts";
-import { type AnyCodec, type Codec, codecOf, parseJson } from "./codec.ts";
+import { type AnyCodec, type Codec, codecOf, indexKey, parseJson } from "./codec.ts";
 import { pinError } from "./pin-error.ts";
 
 /** What a map needs besides itself: the types of its keys and values, and how maps inside it are made and opened. */
@@ -100,6 +100,11 @@ export class BpfMap implements Disposable {
   /** The kernel's number of it, as `bpftool map` shows it. */
   get id(): number {
     return this.info().id;
+  }
+
+  /** Puts a descriptor where its definition has a program or a map; 0 or -errno. */
+  setSlot(index: number, fd: number): number {
+    return mapUpdateElem(this.fd.number, indexKey(index), indexKey(fd));
   }
 
   /** From now on user space cannot write it; programs can (5.2). */

@@ -57,7 +57,7 @@ conformance(
     plain("on_kretprobe_multi", since("6.12")),
     plain("on_kprobe_multi", since("6.12"), { targets: ["__x64_sys_getpgid"] }, "on_kprobe_multi of names"),
     { ...plain("on_kprobe_session", since("6.12")), others: true }, // at entry and return
-    plain("on_fentry_sleepable", ALWAYS),
+    plain("on_fentry_sleepable", []) /* where errors can be injected: CONFIG_FUNCTION_ERROR_INJECTION */,
     plain("on_raw_tracepoint_writable", []),
     withCookie("cookie_kprobe_multi", since("6.12")),
     withCookie("cookie_kprobe", since("6.1")),

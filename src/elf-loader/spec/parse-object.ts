@@ -12,6 +12,7 @@ import { readMapDefinitions } from "./map-definitions.ts";
 import { readObjectBtf } from "./object-btf.ts";
 import { ObjectSpec } from "./object-spec.ts";
 import { ProgramSpec } from "./program-spec.ts";
+import { assignMembers, readStructOps } from "./struct-ops.ts";
 import type { MapSpec } from "./types.ts";
 
 /**
@@ -27,13 +28,20 @@ export function parseObject(bytes: Uint8Array, name = ""): ObjectSpec {
   const functions = collectFunctions(elf);
   const dataMaps = readDataMaps(elf, btf);
   const legacy = readLegacyMaps(elf);
-  const defined = [...readMapDefinitions(elf, btf), ...legacy];
+  const structOps = readStructOps(elf, btf);
+  const defined = [...readMapDefinitions(elf, btf), ...structOps, ...legacy];
+  const programs = toPrograms([...functions.values()].flat());
+  assignMembers(
+    structOps.map(({ spec }) => spec),
+    programs,
+    btf,
+  );
   return new ObjectSpec({
     name: name.replace(/\..*$/s, ""),
     license: readLicense(elf),
     kernelVersion: readVersion(elf),
     maps: byName([...defined.map(({ spec }) => spec), ...dataMaps.values(), ...readKconfigMap(externs, btf)]),
-    programs: toPrograms([...functions.values()].flat()),
+    programs,
     externs,
     btf,
     warnings: legacy.length > 0 ? [LEGACY_WARNING] : [],

@@ -19,6 +19,8 @@ export class ProgramSpec {
   target: string | undefined;
   /** Descriptor of a loaded program whose function `target` is traced or replaced; undefined: the kernel's own. */
   targetProgram: number | undefined;
+  /** Which member of which struct it is, where the kernel calls it by a struct of functions. */
+  structOps: { readonly type: string; readonly member: string } | undefined;
   /** Whether loading the object loads it; a `?` in front of the section's name says no. */
   autoload: boolean;
 
@@ -33,6 +35,7 @@ export class ProgramSpec {
     this.flags = row?.flags ?? 0;
     this.hook = row?.hook ?? "";
     this.targetProgram = undefined;
+    this.structOps = undefined;
     this.target = slash < 0 ? undefined : section.slice(slash + 1);
     this.autoload = sectionName === section;
   }

@@ -29,6 +29,10 @@ export interface MapSpec {
   innerMap?: MapSpec | undefined;
   /** What slots are set to at load: a map of a map of maps, a program of a program array, by name. */
   slots?: readonly MapSlot[] | undefined;
+  /** Of a struct of functions that the kernel calls: its type, by the kernel's name and in the object's BTF. */
+  structOps?: { readonly name: string; readonly typeId: number } | undefined;
+  /** The value's type in the kernel's own BTF, set when the map is made; 0 or undefined where it has none. */
+  kernelValueTypeId?: number | undefined;
   /** The ELF section, of a data section map. */
   section?: string | undefined;
 }

@@ -1,0 +1,60 @@
+// struct_ops: functions that the kernel calls by a struct of them (kernel/bpf/bpf_struct_ops.c, 5.6). A program is told at
+// load which member of which struct it is; attached is the whole struct, its map, by a link (6.4) or, of .struct_ops, as it
+// is filled, which is taken back by deleting it from the map: that one stays when the process is killed.
+
+import type { ProgramSpec } from "elf-loader";
+import { AttachError } from "elf-loader";
+import { BPF_F_LINK, BPF_STRUCT_OPS } from "elf-loader/uapi";
+import { kernelError } from "../host/kernel-error.ts";
+import { vmlinuxBtf } from "../host/vmlinux-btf.ts";
+import type { BpfStructOps } from "../map/struct-ops.ts";
+import type { Attachment, Hook, LoadTarget } from "../program/hook.ts";
+import { linkCreate, mapDeleteElem } from "../sys/bpf.ts";
+import { asLink, BpfLink } from "./link.ts";
+import { unusable } from "./refuse.ts";
+
+function memberOf(spec: ProgramSpec): LoadTarget {
+  const subject = `program ${spec.name}`;
+  const fail = (why: string) => new AttachError(`Cannot load program ${spec.name}: ${why}`, { subject });
+  const { type, member } = spec.structOps ?? {};
+  if (!type) throw fail("no struct of functions of the object has it");
+  const btf = vmlinuxBtf();
+  const id = btf?.findByName(type, "struct") ?? 0;
+  const struct = btf?.type(id);
+  const index = struct?.kind === "struct" ? struct.members.findIndex(({ name }) => name === member) : -1;
+  if (index < 0) throw fail(`the kernel's struct ${type} has no member ${member}`);
+  return { fields: { attach_btf_id: id, expected_attach_type: index } };
+}
+
+export const structOps: Hook = {
+  name: "struct_ops",
+  loadTarget: memberOf,
+  attach: (program) => {
+    throw unusable(
+      program,
+      "struct_ops",
+      "the struct is attached as a whole",
+      "attach its map: object.attachMap(NAME)",
+    );
+  },
+};
+
+/** Gives the struct to the kernel. Throws AttachError, PermissionError, UnsupportedError. */
+export function attachStructOps(map: BpfStructOps): Attachment {
+  const fail = (result: number, call: string) =>
+    kernelError(result, {
+      ...{ doing: `attach map ${map.name}`, call: `bpf(${call})`, subject: `map ${map.name}`, attaching: true },
+      needs: ["CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN"],
+      likely: "the struct lacks a member that the kernel needs, or another of its name is there",
+      action: "see the kernel's log",
+    });
+  const filled = map.fill();
+  if (filled < 0) throw fail(filled, "BPF_MAP_UPDATE_ELEM");
+  if ((map.spec.flags & BPF_F_LINK) === 0) {
+    const close = () => mapDeleteElem(map.fd.number, new Uint32Array(1));
+    return new BpfLink("struct_ops", map.name, "BPF_MAP_UPDATE_ELEM", [{ close }]);
+  }
+  const fd = linkCreate({ map_fd: map.fd.number, attach_type: BPF_STRUCT_OPS });
+  if (fd < 0) throw fail(fd, "BPF_LINK_CREATE");
+  return asLink(fd, "struct_ops", map.name);
+}

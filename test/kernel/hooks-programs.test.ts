@@ -1,0 +1,105 @@
+// Hooks that are other programs or structs of them: a function replaced, operations that the kernel calls.
+
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { type BpfError, BpfObject } from "../../src/index.ts";
+import { fixture, global, KERNEL, load, thrownBy, until } from "./lib-support.ts";
+import { AF_INET, call, SOCK_STREAM, Socket } from "./sockets.ts";
+
+const IPPROTO_TCP = 6;
+const TCP_CONGESTION = 13;
+
+/** A connection that the algorithm of this name controls on one side; throws where there is none. */
+function controlledBy(name: string): void {
+  using listener = new Socket(AF_INET, SOCK_STREAM).bind().listen();
+  using socket = new Socket(AF_INET, SOCK_STREAM);
+  const text = new TextEncoder().encode(name);
+  call("setsockopt", socket.fd, IPPROTO_TCP, TCP_CONGESTION, text, text.byteLength);
+  socket.connect(listener.port);
+}
+const algorithms = () => readFileSync("/proc/sys/net/ipv4/tcp_available_congestion_control", "utf8").split(/\s+/);
+
+for (const [name, map, on] of [
+  ["hooks_struct_ops", "plain", ["5.10", "6.1", "6.12", "7"]],
+  ["hooks_struct_ops_link", "linked", ["6.12", "7"]],
+] as const) {
+  const why = (() => {
+    try {
+      load(name).attachMap(map).close();
+      return undefined;
+    } catch (error) {
+      return (error as BpfError).message.replace(/^.*?: /, "");
+    }
+  })();
+  const skip = why !== undefined && !(on as readonly string[]).includes(KERNEL);
+  test.skipIf(skip)(`${map}: a congestion control in eBPF${skip ? ` (${why})` : ""}`, async () => {
+    using object = load(name);
+    const title = `hello_${map}`;
+    expect(() => controlledBy(title)).toThrow();
+    using link = object.attachMap(map);
+    expect(algorithms()).toContain(title);
+    for (let i = 0; i < 3; i++) controlledBy(title);
+    expect(Number(global(object, "seen").value)).toBe(3);
+    if (map === "linked") expect(link.info().type).toBe("struct_ops");
+    const alone = thrownBy(() => object.program("on_init").attach()) as BpfError;
+    expect(alone.message).toEndWith("the struct is attached as a whole");
+    link.close();
+    await until("the algorithm is left behind", () => !algorithms().includes(title));
+  });
+}
+
+/** Why this kernel's programs have no function replaced. */
+const noReplacing = (() => {
+  try {
+    replaced().close();
+    return undefined;
+  } catch (error) {
+    if (["5.10", "6.1", "6.12", "7"].includes(KERNEL)) throw error;
+    return (error as BpfError).message.replace(/^.*?: /, "");
+  }
+})();
+
+/** Two objects: a program, and one that replaces a function of it. */
+function replaced() {
+  const target = load("hooks_replaced", "on_packet");
+  const spec = fixture("hooks_replaced", "other_answer");
+  const replacement = spec.programs.get("other_answer");
+  if (replacement) replacement.targetProgram = target.program("on_packet").fd.number;
+  const object = BpfObject.load(spec);
+  const run = () => target.program("on_packet").testRun(new Uint8Array(64)).retval;
+  const close = () => {
+    object.close();
+    target.close();
+  };
+  return { target, object, run, close };
+}
+
+test.skipIf(noReplacing !== undefined)(`freplace: a function of another program ${noReplacing ?? ""}`, async () => {
+  const { object, run, close } = replaced();
+  expect(run()).toBe(1);
+  const link = object.program("other_answer").attach();
+  expect([run(), link.info().type]).toEqual([2, "tracing"]);
+  link.close();
+  await until("the function stays replaced", () => run() === 1);
+  close();
+});
+
+test("a function to be replaced that is not there is told from those that are", () => {
+  using target = load("hooks_replaced", "on_packet");
+  const spec = fixture("hooks_replaced", "other_answer");
+  const replacement = spec.programs.get("other_answer") as NonNullable<ReturnType<typeof spec.programs.get>>;
+  replacement.targetProgram = target.program("on_packet").fd.number;
+  replacement.target = "answr";
+  const error = thrownBy(() => BpfObject.load(spec)) as BpfError;
+  expect(error.message).toBe(
+    "Cannot load program other_answer: looking up answr in the BTF of the program it is for gave ENOENT",
+  );
+  expect(error.likely).toContain("close: answer");
+});
+
+test("a section that means nothing gives those it could have meant", () => {
+  const spec = fixture("sections", "unknown", "not_xdp");
+  expect((thrownBy(() => BpfObject.load(spec)) as BpfError).message).toMatch(
+    /^Cannot load program not_xdp: section "xdp_foo" is of no known type \(close: xdp/,
+  );
+});

@@ -14,7 +14,7 @@ export function probeMapType(row: MapType): number {
   using helper =
     row.needs && new Fd(row.needs === "btf" ? loadIntBtf() : mapCreate({ map_type: BPF_MAP_TYPE_ARRAY, ...LEAST }));
   const extra = helper && (row.needs === "btf" ? typed(helper) : { inner_map_fd: helper.number });
-  const fields = { map_type: row.type, ...LEAST, ...row.least, ...extra };
+  const fields = { map_type: row.type, ...LEAST, ...row.least, ...extra, ...row.leastHere?.() };
   const result = withMemlockRaised(() => mapCreate(fields));
   new Fd(result).close();
   return Math.min(0, result);

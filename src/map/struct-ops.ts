@@ -12,20 +12,35 @@ import type { MapType } from "./type.ts";
 
 const POINTER_SIZE = 8;
 
-/** The kernel's struct, and what wraps it as a map's value: `struct bpf_struct_ops_NAME`. */
-function kernelStruct(name: string): { btf: Btf; valueId: number; size: number; at: number; struct: BtfComposite } {
+/** The kernel's struct, and where it is in what wraps it as a map's value: `struct bpf_struct_ops_NAME`. */
+interface KernelStruct {
+  readonly btf: Btf;
+  readonly valueId: number;
+  /** Bytes of the value. */
+  readonly size: number;
+  /** Byte offset of the struct in it. */
+  readonly at: number;
+  readonly struct: BtfComposite;
+}
+
+function findKernelStruct(name: string): KernelStruct | undefined {
   const btf = vmlinuxBtf();
   const valueId = btf?.findByName(`bpf_struct_ops_${name}`, "struct") ?? 0;
   const value = btf?.type(valueId);
   const data = value?.kind === "struct" ? value.members.find((member) => member.name === "data") : undefined;
   const struct = data && btf?.resolved(data.type);
-  if (!btf || !data || value?.kind !== "struct" || struct?.kind !== "struct")
-    throw new UnsupportedError(`Cannot create a map of struct ${name}: the kernel has no such operations`, {
-      subject: `struct ${name}`,
-      likely: "the kernel is older than these operations, or was built without them",
-      action: "use a newer kernel",
-    });
+  if (!btf || !data || value?.kind !== "struct" || struct?.kind !== "struct") return undefined;
   return { btf, valueId, size: value.size, at: data.bitOffset / 8, struct };
+}
+
+function kernelStruct(name: string): KernelStruct {
+  const found = findKernelStruct(name);
+  if (found) return found;
+  throw new UnsupportedError(`Cannot create a map of struct ${name}: the kernel has no such operations`, {
+    subject: `struct ${name}`,
+    likely: "the kernel is older than these operations, or was built without them",
+    action: "use a newer kernel",
+  });
 }
 
 export class BpfStructOps extends BpfMap {
@@ -92,4 +107,10 @@ export const structOps: MapType = {
   since: "5.6",
   Map: BpfStructOps,
   adjust,
+  needs: "btf",
+  leastHere: () => {
+    const { valueId, size } = findKernelStruct("tcp_congestion_ops") ?? {};
+    const untyped = { btf_key_type_id: 0, btf_value_type_id: 0 };
+    return { ...untyped, value_size: size, btf_vmlinux_value_type_id: valueId };
+  },
 };

@@ -23,6 +23,8 @@ export interface MapType {
   readonly adjust?: (spec: MapSpec) => MapSpec;
   /** What the least map of the type has besides a key and a value of 4 bytes and one entry: for the probe. */
   readonly least?: Fields;
+  /** The same of what only the running kernel can tell. */
+  readonly leastHere?: () => Fields;
   /** Whether the least map must say by BTF what its keys and values are, or is made from a map that is to be in it. */
   readonly needs?: "btf" | "inner map";
   /** Flags that the kernel adds by itself: they make no map another one. */

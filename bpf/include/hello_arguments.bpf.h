@@ -32,6 +32,8 @@ static __always_inline __u64 saved_register(const void *regs, __u64 offset)
  * A syscall's function is called with the caller's registers as its first
  * argument (CONFIG_ARCH_HAS_SYSCALL_WRAPPER); a tracepoint has its arguments
  * behind the common fields and the number (include/trace/events/syscalls.h).
+ * fentry's context is read as memory: kernel 5.10 refuses a typed load of this
+ * argument (invalid bpf_context access).
  */
 #define HELLO_ARGUMENT_HOOKS(handle)                                          \
 	SEC("kprobe") int on_kprobe(void *ctx)                                 \
@@ -39,9 +41,9 @@ static __always_inline __u64 saved_register(const void *regs, __u64 offset)
 		void *regs = (void *)saved_register(ctx, arguments.first);     \
 		return WITH_ARGUMENTS(handle, regs);                           \
 	}                                                                      \
-	SEC("fentry") int on_fentry(__u64 *ctx)                                \
+	SEC("fentry") int on_fentry(void *ctx)                                 \
 	{                                                                      \
-		void *regs = (void *)ctx[0];                                   \
+		void *regs = (void *)saved_register(ctx, 0);                   \
 		return WITH_ARGUMENTS(handle, regs);                           \
 	}                                                                      \
 	SEC("tracepoint") int on_tracepoint(__u64 *ctx)                        \

@@ -39,7 +39,7 @@ export const OWN_OPTIONS: { readonly [name in OwnOption]: Option } = {
   ).argParser(valued(parseSeconds)),
   bufferSize: new Option(
     "--buffer-size <bytes>",
-    "ring: the buffer's size, perf: each CPU's, such as 64K or 8M",
+    "ring, bloom: the buffer's size, perf: each CPU's, such as 64K or 8M",
   ).argParser(valued(parseSize)),
   entries: new Option(
     "--entries <n>",

@@ -7,9 +7,11 @@ const MAPPED_BITS = MAPPED.length * 8;
 
 /** The 4 bytes of dotted decimal, or undefined. */
 export function parseIPv4(text: string): Uint8Array | undefined {
-  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text);
-  const bytes = match?.slice(1).map(Number);
-  return bytes?.every((byte) => byte <= 255) ? Uint8Array.from(bytes) : undefined;
+  const parts = text.split(".");
+  // 010 is 8 to some and 10 to others: to us it is no number.
+  if (parts.length !== 4 || !parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part))) return undefined;
+  const bytes = parts.map(Number);
+  return bytes.every((byte) => byte <= 255) ? Uint8Array.from(bytes) : undefined;
 }
 
 /** The 16 bytes of an IPv6 address in any of its spellings (RFC 4291, 2.2), or undefined. */
@@ -96,7 +98,5 @@ function isClear(bytes: Uint8Array, from: number): boolean {
 export function formatPrefix({ bits, bytes }: IpPrefix): string {
   const mapped = bytes.length === 16 && bits >= MAPPED_BITS && MAPPED.every((byte, i) => bytes[i] === byte);
   if (mapped) return `${bytes.subarray(MAPPED.length).join(".")}/${bits - MAPPED_BITS}`;
-  const text = formatAddress(bytes);
-  // ::ffff:0:0 with fewer bits than make it IPv4: dotted it would be read as something else.
-  return `${text.includes(".") && bytes.length === 16 ? "::ffff:0:0" : text}/${bits}`;
+  return `${formatAddress(bytes)}/${bits}`;
 }

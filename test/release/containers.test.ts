@@ -86,15 +86,27 @@ async function startProcesses(program: NamedProgram, count: number): Promise<num
   return pids;
 }
 
-/**
- * What a mode reports of those processes: their pids, in the order of their start but where there is a buffer for each
- * CPU; mode map how many there were of one user.
- */
+/** Modes that show a table: its values in the end, of so many processes by a name. */
+const TABLES: { readonly [mode: string]: (name: string) => unknown[] } = {
+  map: () => [EXECS],
+  lru: () => [EXECS],
+  "map-of-maps": (name) => [[{ key: name, value: EXECS }]],
+};
+/** Where there is no order among the events, or the newest comes first. */
+const UNORDERED: readonly string[] = ["perf", "stack"];
+
+/** What a mode reports of those processes: their pids, or the values of its table. */
 function seen(mode: string, records: readonly JsonRecord[]): unknown[] {
-  const table = records.findLast(({ type }) => type === "map")?.entries as { value: number }[] | undefined;
-  if (mode === "map") return (table ?? []).map(({ value }) => value);
+  const table = records.findLast(({ type }) => type === "map")?.entries as { value: unknown }[] | undefined;
+  if (TABLES[mode]) return (table ?? []).map(({ value }) => value);
   const pids = records.filter(({ type }) => type === "event").map(({ pid }) => Number(pid));
-  return mode === "perf" ? pids.sort((a, b) => a - b) : pids;
+  return UNORDERED.includes(mode) ? pids.sort((a, b) => a - b) : pids;
+}
+
+/** All of these processes; bloom says of one program once that it was executed. */
+function expectedOf(mode: string, pids: readonly number[], name: string): unknown[] {
+  if (mode === "bloom") return pids.slice(0, 1);
+  return TABLES[mode]?.(name) ?? (UNORDERED.includes(mode) ? pids.toSorted((a, b) => a - b) : [...pids]);
 }
 
 const privileges: string[] = [];
@@ -113,9 +125,9 @@ async function seesEveryExec(mode: string, restrictions: Restrictions, more: rea
   expect({ status, stderr: stderr.includes("attached") }).toEqual({ status: 0, stderr: true });
   const records = recordsOf(stdout);
   expect(records[0]).toMatchObject({ type: "attached", mode });
-  const expected = mode === "perf" ? pids.toSorted((a, b) => a - b) : pids;
-  expect(seen(mode, records)).toEqual(mode === "map" ? [EXECS] : expected);
-  expect(summaryOf(stdout)).toMatchObject({ produced: EXECS, events: EXECS, lost: 0 });
+  expect(seen(mode, records)).toEqual(expectedOf(mode, pids, program.name));
+  const events = mode === "bloom" ? 1 : EXECS;
+  expect(summaryOf(stdout)).toMatchObject({ produced: events, events, lost: 0 });
 }
 
 /** Runs to its own end, which must be status 3 and one line of standard error. */
@@ -131,7 +143,11 @@ async function refused(mode: string, restrictions: Restrictions, more: readonly 
 const SEEING: readonly (readonly [name: string, restrictions: Restrictions, modes: readonly string[]])[] = [
   ["two capabilities, read-only, our profile, no network", LEAST, ["ring", "perf", "map"]],
   ["no profile", with_({ seccomp: "unconfined" }), ["ring", "perf"]],
-  ["an unprivileged user with two capabilities", with_({ user: 65534 }), ["ring", "perf", "map"]],
+  [
+    "an unprivileged user with two capabilities",
+    with_({ user: 65534 }),
+    ["ring", "perf", "map", "queue", "stack", "lru", "bloom", "map-of-maps"],
+  ],
   ["no new privileges", with_({ noNewPrivileges: true }), ["ring"]],
   ["96 MB", with_({ memory: 96 << 20 }), ["ring", "perf", "map"]],
   ["16 processes and threads", with_({ pids: 16 }), ["ring", "perf", "map"]],

@@ -11,10 +11,16 @@ interface KernelSymbol {
   readonly module: string;
 }
 
-/** "" where the file is not to be had. */
+let cached: WeakRef<{ readonly text: string }> | undefined;
+
+/** "" where the file is not to be had. Kept until the garbage collector comes, for those who ask several times in a row. */
 function kallsyms(): string {
+  const known = cached?.deref();
+  if (known) return known.text;
   try {
-    return readFileSync("/proc/kallsyms", "latin1");
+    const read = { text: readFileSync("/proc/kallsyms", "latin1") };
+    cached = new WeakRef(read);
+    return read.text;
   } catch {
     return "";
   }
@@ -47,10 +53,20 @@ export function kernelFunctions(): KernelSymbol[] {
   return functions;
 }
 
-/** Where a function of this name is, one entry a place: `0xffffffff81234560`, `0xffffffffc0001230 [module]`. */
+/**
+ * Where functions of this name are, one entry a place: `0xffffffff81234560`. The kernel's own count more than those of
+ * modules, which are listed, `0xffffffffc0001230 [module]`, where it has none.
+ */
 export function addressesOf(name: string): string[] {
-  const found = kernelFunctions().filter((symbol) => symbol.name === name);
-  return found.map(({ address, module }) => `0x${address}${module ? ` [${module}]` : ""}`);
+  const text = kallsyms();
+  const found: string[] = [];
+  for (let at = text.indexOf(` ${name}`); at >= 0; at = text.indexOf(` ${name}`, at + 1)) {
+    const line = text.slice(text.lastIndexOf("\n", at) + 1, text.indexOf("\n", at));
+    const [, address, symbol, module] = /^(\w+) [tTwW] (\S+)(\t\[\S+\])?$/.exec(line) ?? [];
+    if (symbol === name) found.push(`0x${address}${module?.replace("\t", " ") ?? ""}`);
+  }
+  const own = found.filter((place) => !place.includes("["));
+  return own.length > 0 ? own : found;
 }
 
 export function* kernelFunctionNames(): Generator<string> {

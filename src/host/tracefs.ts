@@ -67,6 +67,15 @@ export class Tracefs implements Disposable {
   }
 }
 
+/** Names of the functions that ftrace can trace; undefined where the kernel or this process has no such list. */
+export function traceableFunctions(): Set<string> | undefined {
+  const tracefs = Tracefs.find();
+  if (typeof tracefs === "number") return undefined;
+  using files = tracefs;
+  const text = files.readAll("available_filter_functions");
+  return typeof text === "number" ? undefined : new Set(text.split("\n").map((line) => line.split(" ", 1)[0] ?? ""));
+}
+
 function readMountinfo(): string {
   try {
     return readFileSync("/proc/self/mountinfo", "utf8");

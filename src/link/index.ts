@@ -17,6 +17,7 @@ import { structOps } from "./struct-ops.ts";
 import { tc } from "./tc.ts";
 import { tracepoint } from "./tracepoint.ts";
 import { fentry, fexit, fmodRet, freplace, fsession, lsm, tpBtf } from "./tracing.ts";
+import { fentryMulti, fexitMulti, fsessionMulti } from "./tracing-multi.ts";
 import { uprobe, uretprobe } from "./uprobe.ts";
 import { uprobeMulti, uprobeSession, uretprobeMulti } from "./uprobe-multi.ts";
 import { usdt } from "./usdt.ts";
@@ -26,6 +27,7 @@ const HOOKS: readonly Hook[] = [
   ...[ksyscall, kretsyscall, kprobeMulti, kretprobeMulti, kprobeSession],
   ...[uprobe, uretprobe, uprobeMulti, uretprobeMulti, uprobeSession, usdt],
   ...[fentry, fexit, fmodRet, fsession, freplace, tpBtf, lsm, iter, structOps],
+  ...[fentryMulti, fexitMulti, fsessionMulti],
   ...[xdp, tc, tcx, netkit, netfilter, netns, socket, skReuseport, sockmap],
   ...[cgroup, lsmCgroup],
 ];

@@ -5,7 +5,7 @@
 
 import { readFileSync } from "node:fs";
 import { UnsupportedError } from "elf-loader";
-import { EADDRNOTAVAIL, ENOENT } from "elf-loader/uapi";
+import { ENOENT } from "elf-loader/uapi";
 import { closeHint } from "../host/close-names.ts";
 import { addressesOf, kernelFunctionNames } from "../host/kernel-symbols.ts";
 import type { AttachOptions, Hook, LoadedProgram } from "../program/hook.ts";
@@ -53,17 +53,21 @@ function probeFields(symbol: string, offset: number): Fields {
 
 /** What the kernel's answer means, by errno. */
 function explain(result: number, symbol: string): { likely: string; action: string } {
-  if (result === -ENOENT) {
-    const hint = closeHint(symbol, kernelFunctionNames());
-    return { likely: `the kernel has no function ${symbol}${hint}`, action: "look for the name in /proc/kallsyms" };
-  }
-  const addresses = result === -EADDRNOTAVAIL ? addressesOf(symbol) : [];
-  if (addresses.length > 1)
-    return {
-      likely: `${addresses.length} functions are called ${symbol}: ${addresses.join(", ")}`,
-      action: "attach to one of these addresses instead of the name",
-    };
-  return { likely: `the kernel does not let ${symbol} be probed`, action: "attach by another hook" };
+  if (result !== -ENOENT)
+    return { likely: `the kernel does not let ${symbol} be probed`, action: "attach by another hook" };
+  const hint = closeHint(symbol, kernelFunctionNames());
+  return { likely: `the kernel has no function ${symbol}${hint}`, action: "look for the name in /proc/kallsyms" };
+}
+
+/** Functions made by SYSCALL_DEFINE (asm/syscall_wrapper.h) and addresses: of each there is one, so no look is needed. */
+const ONLY_ONE = /^(__\w+?_sys_|0x)/;
+
+/** Older kernels take the first of several functions of one name; newer ones refuse with EADDRNOTAVAIL. */
+function checkUnique(program: LoadedProgram, place: string, symbol: string): void {
+  const addresses = ONLY_ONE.test(symbol) ? [] : addressesOf(symbol);
+  if (addresses.length <= 1) return;
+  const why = `${addresses.length} functions are called ${symbol}: ${addresses.join(", ")}`;
+  throw unusable(program, place, why, "attach to one of these addresses instead of the name");
 }
 
 /** `hook`: what it is called in messages. */
@@ -78,6 +82,7 @@ export function attachKprobe(
   const place = `${hook} ${target}`;
   if (isReturn && offset > 0) throw unusable(program, place, "a return has no offset", `attach to ${symbol}`);
   const { type, returns } = probePmu("kprobe", program, place);
+  checkUnique(program, place, symbol);
   const event = perfEventOpen({ type, config: isReturn ? returns : 0, ...probeFields(symbol, offset) }, -1, 0);
   if (event >= 0) return attachToPerfEvent(program, event, hook, target, options);
   throw refuse(event, program, place, "perf_event_open()", {

@@ -47,6 +47,12 @@ const grouped = received();
 conformance("hooks_network", [
   onLo("on_xdp", ALWAYS, { mode: "generic" }),
   onLo("on_xdp_frags", since("6.1"), { mode: "generic" }),
+  {
+    ...onLo("on_xdp", [], { target: "veth0", mode: "native" }),
+    name: "on_xdp in the driver",
+    fire: (times) => frames(times, "veth1"),
+    others: true, // the interfaces look for neighbours by themselves
+  },
   // Debian's small kernels have these in modules, which are not in the guests.
   { ...onLo("on_tc", []), name: "on_tc of packets that come" },
   { ...onLo("on_tc", [], { direction: "egress", priority: 7 }), name: "on_tc of packets that go" },
@@ -54,7 +60,7 @@ conformance("hooks_network", [
   onLo("on_tcx_egress", since("6.12")),
   onLo("on_netfilter", since("6.12"), { netfilterHook: "local_out", priority: -5 }),
   onLo("on_sk_lookup", ALWAYS, { target: undefined }),
-  { program: "on_flow_dissector", on: ALWAYS, fire: frames },
+  { program: "on_flow_dissector", on: ALWAYS, fire: (times) => frames(times) },
   { program: "on_socket", on: ALWAYS, fire: filtered.fire, options: () => ({ fd: filtered.fd }) },
   { program: "on_sk_reuseport", on: ALWAYS, fire: grouped.fire, options: () => ({ fd: grouped.fd }) },
 ]);

@@ -4,7 +4,7 @@
 import { afterAll } from "bun:test";
 import { closeSync, openSync } from "node:fs";
 import { SOL_SOCKET } from "elf-loader/uapi";
-import { type Address, close, readInto, syscall } from "../../src/sys/libc.ts";
+import { type Address, close, interfaceIndex, readInto, syscall } from "../../src/sys/libc.ts";
 import { SYSCALL_NUMBERS } from "../../src/sys/syscall-numbers.ts";
 
 /** A system call by name; throws where it fails. */
@@ -26,6 +26,9 @@ export function ownNetwork(): void {
     call("unshare", CLONE_NEWNET);
     const { exitCode, stderr } = Bun.spawnSync(["ip", "link", "set", "lo", "up"]);
     if (exitCode !== 0) throw new Error(`ip: ${stderr}`);
+    // A pair of interfaces, where the kernel has them: in the guests they are a module.
+    Bun.spawnSync(["ip", "link", "add", "veth0", "type", "veth", "peer", "name", "veth1"]);
+    for (const name of ["veth0", "veth1"]) Bun.spawnSync(["ip", "link", "set", name, "up"]);
   };
   enter(); // what a kernel has is tried as the file is read
   afterAll(() => {
@@ -119,12 +122,12 @@ export class Socket implements Disposable {
   }
 }
 
-/** Frames of no protocol that anybody knows, put on lo as they are: the kernel looks for where their headers end. */
-export function frames(times: number): void {
+/** Frames of no protocol that anybody knows, put on an interface as they are: the kernel looks where their headers end. */
+export function frames(times: number, name = "lo"): void {
   using socket = new Socket(AF_PACKET, SOCK_RAW);
   const to = new Uint8Array(20); // struct sockaddr_ll: family, protocol, the interface's number
   new DataView(to.buffer).setUint16(0, AF_PACKET, true);
   new DataView(to.buffer).setUint16(2, 0x88b5); // ETH_P_802_EX1
-  new DataView(to.buffer).setInt32(4, 1, true);
+  new DataView(to.buffer).setInt32(4, interfaceIndex(name), true);
   for (let i = 0; i < times; i++) call("sendto", socket.fd, new Uint8Array(64), 64, 0, to, to.byteLength);
 }

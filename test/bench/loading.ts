@@ -1,7 +1,7 @@
 // Opening, relocating and loading three objects of libbpf-tools, by the library and by libbpf in turns. The kernel's own
 // time, most of it the verifier's, is what libbpf waits for in its system calls, and is taken off both.
 
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { objectsOf } from "../../scripts/corpus/collect.ts";
 import { libbpfLoad } from "../../scripts/corpus/libbpf.ts";
@@ -48,6 +48,14 @@ function once(object: string): number {
   return run("load", object) - run("--version");
 }
 
+/** MB of 10^6 bytes that one process has at the most that loads all of a folder one after the other. */
+function wholeFolder(folder: string): Row {
+  const objects = readdirSync(folder).map((name) => join(folder, name));
+  const { resourceUsage } = Bun.spawnSync([EXECUTABLE, "load", ...objects], { stdout: "ignore", stderr: "ignore" });
+  const name = `load all ${objects.length} of libbpf-tools in one process: most resident`;
+  return { name, unit: "MB", budget: 300, better: "less", values: [resourceUsage.maxRSS / 1e6] };
+}
+
 /** Rows for each object; none, with the reason on standard error, where libbpf or the objects cannot be had. */
 export function loading(rounds: number, times: number): Row[] {
   try {
@@ -55,7 +63,8 @@ export function loading(rounds: number, times: number): Row[] {
     if (!tools) throw new Error("no package of libbpf-tools");
     const { path, version } = libbpfLoad();
     const folder = objectsOf(tools);
-    return TOOLS.flatMap((tool) => rowsOf(tool, join(folder, `${tool}-libbpf.bpf.o`), path, version, rounds, times));
+    const rows = TOOLS.map((tool) => rowsOf(tool, join(folder, `${tool}-libbpf.bpf.o`), path, version, rounds, times));
+    return [...rows.flat(), wholeFolder(folder)];
   } catch (error) {
     console.error(`Loading is not measured: ${error instanceof Error ? error.message : error}`);
     return [];

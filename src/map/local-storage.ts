@@ -39,7 +39,7 @@ export class BpfLocalStorage<V = unknown> extends BpfMap {
   }
 }
 
-/** Values by cgroup, there as long as the program is attached to it. */
+/** Values by cgroup, there from when a program is attached to it until the map or the cgroup goes. */
 export class BpfCgroupStorage<K = unknown, V = unknown> extends BpfTable<K, V> {
   protected override readonly walksInBatches = false;
 }

@@ -9,6 +9,7 @@ import {
   type BpfArrayOfMaps,
   type BpfBloomFilter,
   type BpfCgroupArray,
+  BpfCgroupStorage,
   type BpfCpuMap,
   type BpfDevMap,
   BpfError,
@@ -17,6 +18,7 @@ import {
   type BpfMapOfMaps,
   BpfObject,
   BpfPerCpuArray,
+  BpfPerCpuCgroupStorage,
   BpfPerCpuHashMap,
   type BpfProgArray,
   BpfQueue,
@@ -25,10 +27,11 @@ import {
   type BpfSockMap,
   BpfStackTrace,
   type BpfXskMap,
+  type PerCpuValues,
 } from "../../src/index.ts";
 import { addressOf, syscall } from "../../src/sys/libc.ts";
 import { SYSCALL_NUMBERS } from "../../src/sys/syscall-numbers.ts";
-import { bpfDescriptors, fixture, global, load, PACKET, runOn, thrownBy, until } from "./lib-support.ts";
+import { bpfDescriptors, fixture, global, idsOf, load, PACKET, runOn, thrownBy, until } from "./lib-support.ts";
 import { has, isSince, lacks, make, rowOf, u32, u64 } from "./maps-support.ts";
 import { GUEST, SLOWNESS } from "./support.ts";
 
@@ -269,6 +272,44 @@ test("DEVMAP and CPUMAP: where packets go, by index, read back as they were set"
     cpus.clear();
     expect(cpus.get(0)).toBeUndefined();
   }
+});
+
+test("DEVMAP and CPUMAP: a program goes in by descriptor and comes out by number", () => {
+  using object = load("map_redirect", "at_device", "at_cpu");
+  const [device, cpu] = idsOf(object).programs;
+  using devices = make<BpfDevMap>("DEVMAP_HASH", { keySize: 4, valueSize: 8, maxEntries: 3 });
+  devices.set(70, { ifindex: LOOPBACK, program: object.program("at_device") });
+  expect(devices.get(70)).toEqual({ ifindex: LOOPBACK, programId: device as number });
+  using cpus = make<BpfCpuMap>("CPUMAP", { keySize: 4, valueSize: 8, maxEntries: 1 });
+  cpus.set(0, { queueSize: 64, program: object.program("at_cpu") });
+  expect(cpus.get(0)).toEqual({ queueSize: 64, programId: cpu as number });
+  expect(errnoOf(() => devices.set(1, { ifindex: LOOPBACK, program: object.program("at_cpu") }))).toBe("EINVAL");
+});
+
+test("CGROUP_STORAGE: what a program keeps for the cgroup that it is attached to", () => {
+  using object = load("map_redirect", "egress");
+  const [all, byCpu] = [
+    object.map("packets", BpfCgroupStorage<{ attach_type: number }, bigint>),
+    object.map("packets_by_cpu", BpfPerCpuCgroupStorage<{ attach_type: number }, PerCpuValues<bigint>>),
+  ];
+  expect([[...all], [...byCpu]]).toEqual([[], []]);
+  withCgroup((fd) => {
+    using _link = object.program("egress").attach({ fd });
+    const sender = call("socket", AF_INET, SOCK_DGRAM, 0);
+    const address = new Uint8Array([AF_INET, 0, 0, 9, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+    for (let i = 0; i < 5; i++)
+      syscall(SYSCALL_NUMBERS.get("sendto") ?? -1, sender, address, 4, 0, addressOf(address), 16);
+    closeSync(sender);
+    const [[key, count] = []] = [...all];
+    const [[, counts] = []] = [...byCpu];
+    expect(count).toBeGreaterThanOrEqual(5n);
+    expect(counts?.sum()).toBe(count);
+    if (key === undefined || count === undefined) throw new Error("no entry");
+    expect(all.get(key)).toBe(count);
+    all.set(key, 0n);
+    expect(all.get(key)).toBeLessThan(count);
+  });
+  expect([...all].length).toBe(1); // kept for the next program there, as long as the map
 });
 
 /** A folder of a cgroup v2 hierarchy, mounted for the while. */

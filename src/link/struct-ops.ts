@@ -7,7 +7,7 @@ import { AttachError } from "elf-loader";
 import { BPF_F_LINK, BPF_STRUCT_OPS } from "elf-loader/uapi";
 import { kernelError } from "../host/kernel-error.ts";
 import { vmlinuxBtf } from "../host/vmlinux-btf.ts";
-import type { BpfStructOps } from "../map/struct-ops.ts";
+import { BpfStructOps } from "../map/struct-ops.ts";
 import type { Attachment, Hook, LoadTarget } from "../program/hook.ts";
 import { linkCreate, mapDeleteElem } from "../sys/bpf.ts";
 import { asLink, BpfLink } from "./link.ts";
@@ -26,16 +26,33 @@ function memberOf(spec: ProgramSpec): LoadTarget {
   return { fields: { attach_btf_id: id, expected_attach_type: index } };
 }
 
+/** Structs that are attached by their programs, and by how many. */
+const attached = new WeakMap<BpfStructOps, { readonly link: Attachment; users: number }>();
+
+/** One program's part of a struct: the struct is given back with the last of them. */
+function share(map: BpfStructOps): BpfLink {
+  const shared = attached.get(map) ?? { link: attachStructOps(map), users: 0 };
+  attached.set(map, shared);
+  shared.users++;
+  let open = true;
+  const close = () => {
+    if (open && --shared.users === 0) {
+      attached.delete(map);
+      shared.link.close();
+    }
+    open = false;
+  };
+  return new BpfLink("struct_ops", map.name, "struct_ops", [{ close }]);
+}
+
 export const structOps: Hook = {
   name: "struct_ops",
   loadTarget: memberOf,
-  attach: (program) => {
-    throw unusable(
-      program,
-      "struct_ops",
-      "the struct is attached as a whole",
-      "attach its map: object.attachMap(NAME)",
-    );
+  /** The whole struct that the program is in, once for all of its programs. */
+  attach(program) {
+    for (const map of program.maps.values())
+      if (map instanceof BpfStructOps && map.spec.slots?.some(({ name }) => name === program.name)) return share(map);
+    throw unusable(program, "struct_ops", "no struct of functions of its object has it");
   },
 };
 

@@ -37,6 +37,7 @@ export { UserRingBuffer } from "./events/user-ring-buffer.ts";
 export { FEATURES, type Feature, probeReadKernel } from "./features/probes.ts";
 export { capabilityNames, effectiveCapabilities } from "./host/capabilities.ts";
 export { closeHint } from "./host/close-names.ts";
+export { findInterface } from "./host/interfaces.ts";
 export { kernelRelease } from "./host/kernel.ts";
 export { errnoName } from "./host/kernel-error.ts";
 export { ownTgid } from "./host/own-tgid.ts";

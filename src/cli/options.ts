@@ -55,7 +55,11 @@ export const OWN_OPTIONS: { readonly [name in OwnOption]: Option } = {
     valued((text) => parseInteger(text, 0, 2 ** 53 - 1)),
   ),
   listen: new Option("--listen <address>", "sockmap: where connections are taken, such as 127.0.0.1:8080"),
-  to: new Option("--to <address>", "sockmap: where they go on to, such as 127.0.0.1:80"),
+  from: new Option("--from <interface>", "devmap: one interface"),
+  to: new Option("--to <where>", "sockmap: where they go on to, such as 127.0.0.1:80; devmap: the other interface"),
+  xdp: new Option("--xdp <how>", "devmap: by the driver or, slower, by any (default: the driver where it can)").choices(
+    ["native", "generic"],
+  ),
   pin: new Option("--pin <folder>", "config: where the filters are kept, on a bpffs (default: /sys/fs/bpf)"),
 };
 

@@ -9,7 +9,9 @@ export const DEFAULT_SYSCALL = "execve";
 export type Format = "text" | "jsonl";
 
 /** Options that only some modes have a use for. */
-export type OwnOption = ("interval" | "bufferSize" | "entries" | "top" | "cidr") | ("limit" | "pin" | "listen" | "to");
+export type OwnOption =
+  | ("interval" | "bufferSize" | "entries" | "top" | "cidr")
+  | ("limit" | "pin" | "listen" | "from" | "to" | "xdp");
 
 /** What every run is told, whatever it shows. */
 export interface RunSettings {
@@ -28,8 +30,10 @@ export interface RunSettings {
   readonly cidr?: readonly Cidr[];
   /** The folder of a bpffs where a map is pinned. */
   readonly pin?: string;
-  /** sockmap: where connections are taken, and where they go on to. */
+  /** sockmap: where connections are taken, and where they go on to; devmap: two interfaces, and how XDP is run. */
   readonly listen?: string;
+  readonly from?: string;
+  readonly xdp?: "native" | "generic";
   readonly to?: string;
   /** Calls of a user in one interval. */
   readonly limit?: number;

@@ -3,6 +3,7 @@
 import { bloom } from "./bloom.ts";
 import { chain } from "./chain.ts";
 import { config } from "./config.ts";
+import { devmap } from "./devmap.ts";
 import { lpm } from "./lpm.ts";
 import { lru } from "./lru.ts";
 import { map } from "./map.ts";
@@ -17,5 +18,5 @@ import { trace } from "./trace.ts";
 
 export const MODES: readonly Mode[] = [
   ...[trace, map, perf, ring, queue, stack, lru, lpm, bloom, mapOfMaps],
-  ...[chain, config, sockmap],
+  ...[chain, config, sockmap, devmap],
 ];

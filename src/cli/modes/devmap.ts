@@ -1,0 +1,94 @@
+// --mode devmap: two interfaces joined by XDP: what comes in by one goes out by the other, counted for each direction.
+
+import { readFileSync } from "node:fs";
+import devmapObject from "../../../build/bpf/hello_devmap.bpf.o" with { type: "file" };
+import { BpfDevMap, BpfObject, BpfPerCpuArray, findInterface, parseObject } from "../../index.ts";
+import { UsageError } from "../exit-status.ts";
+import type { Report } from "../report.ts";
+import type { Settings } from "../settings.ts";
+import type { Mode, RunningMode } from "./mode.ts";
+import { tableSource } from "./table-source.ts";
+
+/** struct hello_traffic of bpf/hello_devmap.bpf.c, of one direction on all CPUs */
+interface Traffic {
+  readonly packets: bigint;
+  readonly bytes: bigint;
+}
+
+interface Port {
+  readonly name: string;
+  readonly index: number;
+}
+
+function portOf(name: string | undefined, option: string): Port {
+  if (name === undefined) throw new UsageError(`Expected ${option} INTERFACE in mode devmap`);
+  const index = findInterface(name);
+  if (typeof index === "string") throw new UsageError(`Cannot use ${option}: ${index}`);
+  return { name, index };
+}
+
+function start(settings: Settings, report: Report): RunningMode {
+  const ports = [portOf(settings.from, "--from"), portOf(settings.to, "--to")] as const;
+  const [from, to] = ports;
+  if (from.index === to.index) throw new UsageError(`Expected two interfaces, got ${from.name} twice`);
+  const spec = parseObject(readFileSync(devmapObject), "hello_devmap");
+  spec.globals.set("from_ifindex", from.index);
+  const object = BpfObject.load(spec);
+  const closing: { close(): void }[] = [object];
+  const close = () => {
+    for (const one of closing.splice(0).reverse()) one.close();
+  };
+  try {
+    const outlets = object.map("ports", BpfDevMap);
+    outlets.set(0, to.index).set(1, from.index);
+    const traffic = object.map("traffic", BpfPerCpuArray<Traffic>);
+    const read = () => ports.map((_, direction) => sumOf(traffic, direction));
+    const program = object.program("redirect");
+    const links = ports.map(({ name }) => {
+      const link = program.attach({ target: name, mode: settings.xdp });
+      closing.push(link);
+      return link;
+    });
+    return {
+      attached: { hook: "xdp", target: `${from.name} and ${to.name}`, program: program.name, passedOver: [] },
+      source: tableSource({ read, total: packets, show: (rows) => show(rows, ports, report) }, settings),
+      accounts: () => ({ produced: packets(read()), lost: 0 }),
+      missed: () => program.recursionMisses(),
+      detach: () => {
+        for (const link of links) link.close();
+      },
+      [Symbol.dispose]: close,
+    };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+function sumOf(traffic: BpfPerCpuArray<Traffic>, direction: number): Traffic {
+  return traffic.get(direction)?.sum() ?? { packets: 0n, bytes: 0n };
+}
+
+const packets = (rows: readonly Traffic[]) => rows.reduce((sum, row) => sum + Number(row.packets), 0);
+
+function show(rows: readonly Traffic[], [from, to]: readonly [Port, Port], report: Report): void {
+  const ways = [
+    [from.name, to.name],
+    [to.name, from.name],
+  ] as const;
+  const entries = rows.map((row, direction) => {
+    const [source = "", target = ""] = ways[direction] ?? [];
+    return { from: source, to: target, packets: row.packets, bytes: row.bytes };
+  });
+  report.map("traffic", entries, () =>
+    entries.map((row) => `${row.from} to ${row.to}: ${row.packets} packets, ${row.bytes} bytes\t`).join(""),
+  );
+}
+
+export const devmap: Mode = {
+  name: "devmap",
+  description: "joins --from and --to: packets redirected between two interfaces by XDP, counted each way",
+  refreshes: true,
+  uses: ["interval", "from", "to", "xdp"],
+  start,
+};

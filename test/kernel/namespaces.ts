@@ -1,0 +1,75 @@
+// Network namespaces with a veth pair each, one end outside: for what joins interfaces.
+
+import { addressOf, ioctl, syscall } from "../../src/sys/libc.ts";
+import { SYSCALL_NUMBERS } from "../../src/sys/syscall-numbers.ts";
+
+function ip(...words: string[]): void {
+  const { exitCode, stderr } = Bun.spawnSync(["ip", ...words]);
+  if (exitCode !== 0) throw new Error(`ip ${words.join(" ")}: ${stderr}`);
+}
+
+/** Why this machine has no veth pairs or network namespaces; undefined where it has. */
+export function missingNamespaces(): string | undefined {
+  const name = `hp${process.pid % 10_000}`;
+  const made = Bun.spawnSync(["sh", "-c", `ip link add ${name}x type veth peer name ${name}y && ip link del ${name}x`]);
+  if (made.exitCode !== 0) return "no veth";
+  const netns = Bun.spawnSync(["sh", "-c", `ip netns add ${name} && ip netns del ${name}`]);
+  return netns.exitCode === 0 ? undefined : "no ip netns";
+}
+
+const SIOCETHTOOL = 0x8946; // linux/sockios.h
+const ETHTOOL_STXCSUM = 0x17; // linux/ethtool.h
+const ETHTOOL_SGRO = 0x2c;
+const IFNAMSIZ = 16;
+
+/** ethtool -K: struct ifreq with a pointer to struct ethtool_value. */
+function setFeature(name: string, command: number, on: boolean): void {
+  const value = new Uint32Array([command, on ? 1 : 0]);
+  const request = new Uint8Array(40);
+  request.set(new TextEncoder().encode(name));
+  const [socket, close] = ["socket", "close"].map((call) => SYSCALL_NUMBERS.get(call) ?? -1);
+  const fd = syscall(socket ?? -1, 2, 2, 0);
+  new DataView(request.buffer).setBigUint64(IFNAMSIZ, BigInt(addressOf(value)), true);
+  const result = ioctl(fd, SIOCETHTOOL, request);
+  syscall(close ?? -1, fd);
+  if (result < 0) throw new Error(`ethtool ${command} ${name}: errno ${-result}`);
+}
+
+/** A namespace and the end of its veth pair that is outside. */
+export interface Namespace {
+  readonly name: string;
+  readonly outside: string;
+  readonly inside: string;
+  readonly address: string;
+}
+
+let made = 0;
+/** Two namespaces in one network, joined by nothing. Packets leave them with their checksums, as no hardware would add them. */
+export function twoNamespaces(): [Namespace, Namespace] {
+  const pair = [1, 2].map((host) => {
+    const name = `hello${process.pid}x${made++}`;
+    const [outside, inside] = [`h${process.pid % 10_000}o${made}`, `h${process.pid % 10_000}i${made}`];
+    ip("netns", "add", name);
+    ip("link", "add", outside, "type", "veth", "peer", "name", inside);
+    setFeature(inside, ETHTOOL_STXCSUM, false);
+    setFeature(inside, ETHTOOL_SGRO, true); // its driver takes redirected packets only with this, or an XDP program (5.13)
+    ip("link", "set", inside, "netns", name);
+    for (const where of [["sh"], ["ip", "netns", "exec", name, "sh"]]) {
+      const interfaces = where.length > 1 ? inside : outside;
+      // Nothing of its own is to be sent.
+      Bun.spawnSync([...where, "-c", `echo 1 >/proc/sys/net/ipv6/conf/${interfaces}/disable_ipv6`]);
+    }
+    ip("link", "set", outside, "up");
+    const address = `10.77.0.${host}`;
+    ip("-n", name, "addr", "add", `${address}/24`, "dev", inside);
+    ip("-n", name, "link", "set", inside, "up");
+    ip("-n", name, "link", "set", "lo", "up");
+    return { name, outside, inside, address };
+  });
+  return pair as [Namespace, Namespace];
+}
+
+export function removeNamespace({ name, outside }: Namespace): void {
+  ip("netns", "del", name);
+  Bun.spawnSync(["ip", "link", "del", outside]); // goes with its other end, or went
+}

@@ -26,7 +26,7 @@ export {
   UnsupportedError,
   VerifierError,
 } from "elf-loader";
-export { CAP_KILL } from "elf-loader/uapi";
+export { CAP_KILL, ECONNABORTED } from "elf-loader/uapi";
 export { PerfBuffer, type PerfBufferOptions } from "./events/perf-buffer.ts";
 export { PollerShare } from "./events/poller.ts";
 export { EventReader } from "./events/reader.ts";

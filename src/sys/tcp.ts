@@ -187,12 +187,6 @@ export class TcpSocket extends Fd {
     this.#set(SOL_SOCKET, SO_LINGER, 1, 0);
     this.close();
   }
-
-  /** Ends the connection with a reset; whoever uses the socket finds its error. It stays to be closed. */
-  abort(): void {
-    const nowhere = new Uint8Array(sockaddr_in.size); // AF_UNSPEC: connect(2)
-    syscall(number("connect"), this.number, nowhere, nowhere.length);
-  }
 }
 
 /** Whether an operation would have had to wait. */

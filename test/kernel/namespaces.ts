@@ -44,13 +44,15 @@ export interface Namespace {
 }
 
 let made = 0;
+const macOf = (host: number) => `02:00:00:00:77:0${host}`;
+
 /** Two namespaces in one network, joined by nothing. Packets leave them with their checksums, as no hardware would add them. */
 export function twoNamespaces(): [Namespace, Namespace] {
   const pair = [1, 2].map((host) => {
     const name = `hello${process.pid}x${made++}`;
     const [outside, inside] = [`h${process.pid % 10_000}o${made}`, `h${process.pid % 10_000}i${made}`];
     ip("netns", "add", name);
-    ip("link", "add", outside, "type", "veth", "peer", "name", inside);
+    ip("link", "add", outside, "type", "veth", "peer", "name", inside, "address", macOf(host));
     setFeature(inside, ETHTOOL_STXCSUM, false);
     setFeature(inside, ETHTOOL_SGRO, true); // its driver takes redirected packets only with this, or an XDP program (5.13)
     ip("link", "set", inside, "netns", name);
@@ -63,6 +65,8 @@ export function twoNamespaces(): [Namespace, Namespace] {
     const address = `10.77.0.${host}`;
     ip("-n", name, "addr", "add", `${address}/24`, "dev", inside);
     ip("-n", name, "link", "set", inside, "up");
+    // Nobody has to ask for the other's address, nor asks long after.
+    ip("-n", name, "neigh", "add", `10.77.0.${3 - host}`, "lladdr", macOf(3 - host), "dev", inside);
     ip("-n", name, "link", "set", "lo", "up");
     return { name, outside, inside, address };
   });

@@ -50,8 +50,10 @@ class Direction {
 
   /** Makes the other socket fit to be sent to; whether the kernel took it. */
   prepare(): boolean {
-    this.#maps.forwarded.set(this.#cookie, 0n);
-    return taken(() => this.#maps.peers.set(this.#cookie, this.#to));
+    return taken(() => {
+      this.#maps.forwarded.set(this.#cookie, 0n);
+      this.#maps.peers.set(this.#cookie, this.#to);
+    });
   }
 
   /** From now on the kernel forwards, if it takes the socket. */
@@ -131,7 +133,7 @@ class Direction {
   }
 }
 
-/** Whether the kernel takes a socket: not where its other end has finished or is gone. */
+/** Whether the kernel takes a socket: not where its other end has finished or is gone, nor where the maps are full. */
 function taken(put: () => unknown): boolean {
   try {
     put();
@@ -142,40 +144,48 @@ function taken(put: () => unknown): boolean {
   }
 }
 
-/** What a pair has carried, and the errno that it ended with, 0 where both sides finished. */
-export interface Carried {
-  readonly sent: number;
-  readonly received: number;
-  readonly errno: number;
-}
+/** A client and its target. */
+export class Pair {
+  readonly #sockets: readonly TcpSocket[];
+  readonly #poller: PollerShare;
+  readonly #there: Direction;
+  readonly #back: Direction;
 
-/** Carries between a client and its target until both have finished or one fails; then both are closed. */
-export async function carry(
-  client: TcpSocket,
-  target: TcpSocket,
-  maps: PairMaps,
-  poller: PollerShare,
-): Promise<Carried> {
-  const there = new Direction(client, target, maps);
-  const back = new Direction(target, client, maps);
-  // Both before either is forwarded: neither side may have to wait for the other's place in the map.
-  const ready = [there.prepare(), back.prepare()];
-  if (ready.every(Boolean)) for (const direction of [there, back]) direction.splice();
-  const sockets = [client, target];
-  let errno = 0;
-  try {
-    await Promise.all([there.run(poller), back.run(poller)]);
-  } catch (error) {
-    if (!(error instanceof ConnectionError)) throw error;
-    errno = error.errno;
+  constructor(client: TcpSocket, target: TcpSocket, maps: PairMaps, poller: PollerShare) {
+    this.#sockets = [client, target];
+    this.#poller = poller;
+    this.#there = new Direction(client, target, maps);
+    this.#back = new Direction(target, client, maps);
   }
-  const carried = { sent: there.bytes, received: back.bytes, errno };
-  there.forget();
-  back.forget();
-  for (const socket of sockets) {
-    poller.cancel(socket.number);
-    if (errno === 0) socket.close();
-    else socket.reset();
+
+  /** Carries until both have finished or one fails: the errno of that, 0 where there is none. */
+  async run(): Promise<number> {
+    const directions = [this.#there, this.#back];
+    // Both before either is forwarded: neither side may have to wait for the other's place in the map.
+    const ready = directions.map((direction) => direction.prepare());
+    if (ready.every(Boolean)) for (const direction of directions) direction.splice();
+    try {
+      await Promise.all(directions.map((direction) => direction.run(this.#poller)));
+      return 0;
+    } catch (error) {
+      if (!(error instanceof ConnectionError)) throw error;
+      return error.errno;
+    }
   }
-  return carried;
+
+  /** Bytes from the client to the target, and back. */
+  get carried(): { sent: number; received: number } {
+    return { sent: this.#there.bytes, received: this.#back.bytes };
+  }
+
+  /** With an errno both ends are told that something went wrong. */
+  close(errno: number): void {
+    this.#there.forget();
+    this.#back.forget();
+    for (const socket of this.#sockets) {
+      this.#poller.cancel(socket.number);
+      if (errno === 0) socket.close();
+      else socket.reset();
+    }
+  }
 }

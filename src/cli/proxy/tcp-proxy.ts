@@ -1,12 +1,22 @@
 // Takes connections, connects each to the target, and has the two carry each other's bytes.
 
-import { PollerShare, type SocketAddress, TcpSocket, wouldBlock } from "../../index.ts";
+import { ECONNABORTED, PollerShare, type SocketAddress, TcpSocket, wouldBlock } from "../../index.ts";
 import { formatSocketAddress } from "./address.ts";
-import { type Carried, carry, type PairMaps } from "./pair.ts";
+import { Pair, type PairMaps } from "./pair.ts";
 
-/** A connection that has ended. */
-export interface EndedConnection extends Carried {
+/** A connection that has ended: bytes each way, and the errno that it ended with, 0 where both sides finished. */
+export interface EndedConnection {
   readonly client: string;
+  readonly sent: number;
+  readonly received: number;
+  readonly errno: number;
+}
+
+/** A connection under way; its pair once the target has answered. */
+interface OpenConnection {
+  readonly client: TcpSocket;
+  readonly name: string;
+  pair?: Pair;
 }
 
 /** Accepts, connects and carries, until closed. */
@@ -15,10 +25,11 @@ export class TcpProxy {
   readonly #to: SocketAddress;
   readonly #maps: PairMaps;
   readonly #poller = new PollerShare();
-  readonly #open = new Set<TcpSocket>();
+  readonly #open = new Set<OpenConnection>();
   readonly ended: EndedConnection[] = [];
   accepted = 0;
   #stopped = false;
+  /** Called when something is in `ended`. */
   onEnded = () => {};
 
   constructor(listener: TcpSocket, to: SocketAddress, maps: PairMaps) {
@@ -39,21 +50,13 @@ export class TcpProxy {
 
   async #serve(client: TcpSocket): Promise<void> {
     this.accepted++;
-    this.#open.add(client);
-    const name = formatSocketAddress(client.remote());
+    const connection: OpenConnection = { client, name: formatSocketAddress(client.remote()) };
+    this.#open.add(connection);
     const target = await this.#connect();
-    let carried: Carried;
-    if (target instanceof TcpSocket) {
-      this.#open.add(target);
-      carried = await carry(client, target, this.#maps, this.#poller);
-      this.#open.delete(target);
-    } else {
-      client.reset();
-      carried = { sent: 0, received: 0, errno: target };
-    }
-    this.#open.delete(client);
-    this.ended.push({ client: name, ...carried });
-    this.onEnded();
+    if (!this.#open.has(connection)) return void (target instanceof TcpSocket && target.close());
+    if (!(target instanceof TcpSocket)) return this.#end(connection, target);
+    connection.pair = new Pair(client, target, this.#maps, this.#poller);
+    this.#end(connection, await connection.pair.run());
   }
 
   /** The target, connected, or the errno that it refused with. */
@@ -68,16 +71,23 @@ export class TcpProxy {
     return error;
   }
 
+  /** Once for each connection. */
+  #end(connection: OpenConnection, errno: number): void {
+    if (!this.#open.delete(connection)) return;
+    const { client, name, pair } = connection;
+    this.ended.push({ client: name, ...(pair?.carried ?? { sent: 0, received: 0 }), errno });
+    if (pair) pair.close(errno);
+    else client.reset();
+    this.onEnded();
+  }
+
   /** No connection more; those that there are end with a reset, as with any proxy that goes away. */
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#poller.cancel(this.#listener.number);
     this.#listener.close();
-    for (const socket of this.#open) {
-      this.#poller.cancel(socket.number);
-      socket.abort();
-    }
+    for (const connection of this.#open) this.#end(connection, ECONNABORTED);
   }
 
   close(): void {

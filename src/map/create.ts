@@ -113,6 +113,7 @@ function createError(result: number, spec: MapSpec, type: MapType): BpfError {
     doing: `create map ${spec.name} (${geometry})`,
     call: "bpf(BPF_MAP_CREATE)",
     subject: `map ${spec.name}`,
+    needs: ["CAP_BPF", ...(type.capability ? [type.capability] : [])],
   };
   const errno = -result;
   if (errno === EINVAL && probeMapType(type) < 0) {

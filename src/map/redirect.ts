@@ -80,6 +80,7 @@ export const devMap: MapType = {
   type: BPF_MAP_TYPE_DEVMAP,
   name: "DEVMAP",
   since: "4.14",
+  capability: "CAP_NET_ADMIN",
   Map: BpfDevMap,
   addedFlags: BPF_F_RDONLY_PROG,
 };
@@ -88,6 +89,7 @@ export const devMapHash: MapType = {
   type: BPF_MAP_TYPE_DEVMAP_HASH,
   name: "DEVMAP_HASH",
   since: "5.4",
+  capability: "CAP_NET_ADMIN",
   Map: BpfDevMap,
   addedFlags: BPF_F_RDONLY_PROG,
 };

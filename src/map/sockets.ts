@@ -86,9 +86,21 @@ export class BpfReuseportArray extends BpfSockMap {}
 /** AF_XDP sockets by the number of their queue. */
 export class BpfXskMap extends BpfDescriptorArray {}
 
-export const sockMap: MapType = { type: BPF_MAP_TYPE_SOCKMAP, name: "SOCKMAP", since: "4.14", Map: BpfSockMap };
+export const sockMap: MapType = {
+  type: BPF_MAP_TYPE_SOCKMAP,
+  name: "SOCKMAP",
+  since: "4.14",
+  Map: BpfSockMap,
+  capability: "CAP_NET_ADMIN",
+};
 
-export const sockHash: MapType = { type: BPF_MAP_TYPE_SOCKHASH, name: "SOCKHASH", since: "4.18", Map: BpfSockHash };
+export const sockHash: MapType = {
+  type: BPF_MAP_TYPE_SOCKHASH,
+  name: "SOCKHASH",
+  since: "4.18",
+  Map: BpfSockHash,
+  capability: "CAP_NET_ADMIN",
+};
 
 export const reuseportArray: MapType = {
   type: BPF_MAP_TYPE_REUSEPORT_SOCKARRAY,
@@ -97,4 +109,10 @@ export const reuseportArray: MapType = {
   Map: BpfReuseportArray,
 };
 
-export const xskMap: MapType = { type: BPF_MAP_TYPE_XSKMAP, name: "XSKMAP", since: "4.18", Map: BpfXskMap };
+export const xskMap: MapType = {
+  type: BPF_MAP_TYPE_XSKMAP,
+  name: "XSKMAP",
+  since: "4.18",
+  Map: BpfXskMap,
+  capability: "CAP_NET_ADMIN",
+};

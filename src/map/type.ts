@@ -27,6 +27,8 @@ export interface MapType {
   readonly leastHere?: () => Fields;
   /** Whether the least map must say by BTF what its keys and values are, or is made from a map that is to be in it. */
   readonly needs?: "btf" | "inner map";
+  /** What making one takes besides CAP_BPF. */
+  readonly capability?: string;
   /** Flags that the kernel adds by itself: they make no map another one. */
   readonly addedFlags?: number;
 }

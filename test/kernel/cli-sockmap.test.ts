@@ -5,10 +5,25 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { createHash, randomBytes } from "node:crypto";
 import { readdirSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
-import { GUEST, Hello, hello, KERNEL, kernelObjects, recordsOf, SLOWNESS, summaryOf, userSpace } from "./support.ts";
+import {
+  EXECUTABLE,
+  GUEST,
+  Hello,
+  hello,
+  KERNEL,
+  kernelObjects,
+  recordsOf,
+  SLOWNESS,
+  summaryOf,
+  userSpace,
+  withCapabilities,
+} from "./support.ts";
 
 setDefaultTimeout(20_000 + SLOWNESS * 6_000);
 const HOST = "127.0.0.1";
+// include/uapi/linux/capability.h
+const CAP_NET_ADMIN = 12;
+const CAP_BPF = 39;
 const LARGE = GUEST ? 4 << 20 : 100 << 20;
 const MANY = GUEST ? 30 : 300;
 
@@ -231,6 +246,23 @@ describe("sockmap, where the ends do not agree", () => {
 
 userSpace(() => {
   describe("sockmap", () => {
+    test("without CAP_NET_ADMIN that is named; with it nothing is kept", async () => {
+      const args = ["--mode", "sockmap", "--listen", `${HOST}:${await freePort()}`, "--to", `${HOST}:1`];
+      const refused = await hello(args, { wrapper: withCapabilities([CAP_BPF]), executable: EXECUTABLE });
+      expect({ status: refused.status, stderr: refused.stderr }).toEqual({
+        status: 3,
+        stderr: expect.stringMatching(
+          /^hello-ebpf: Cannot create map .* lacks CAP_NET_ADMIN; .*--cap-add=NET_ADMIN\n$/,
+        ),
+      });
+      const wrapper = withCapabilities([CAP_BPF, CAP_NET_ADMIN]);
+      const { status, stderr } = await hello([...args, "--duration", "200ms", "-v"], {
+        wrapper,
+        executable: EXECUTABLE,
+      });
+      expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringContaining("capabilities kept: none\n") });
+    });
+
     test("what is missing or taken is said in one line", async () => {
       const taken = await target(() => {});
       const to = ["--to", `${HOST}:1`];

@@ -70,7 +70,10 @@ export class BpfProgram implements LoadedProgram, Disposable {
   attach(how: string | AttachOptions = {}): Attachment {
     const options = typeof how === "string" ? { target: how } : how;
     if (!this.#hook)
-      throw new AttachError(`Cannot attach program ${this.name}: section ${this.spec.section} has no hook`);
+      throw new AttachError(`Cannot attach program ${this.name}: section ${this.spec.section} has no hook`, {
+        subject: `program ${this.name}`,
+        likely: "it is put into a map, set to a route or a device, or run by hand (testRun)",
+      });
     return this.#hook.attach(this, { ...options, target: options.target ?? this.spec.target });
   }
 

@@ -3,7 +3,15 @@
 import { expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { Executable, functionOffsets, ObjectError, UnknownArgument, type UsdtMarker, usdtSpec } from "elf-loader";
+import {
+  Executable,
+  functionOffsets,
+  ObjectError,
+  UnknownArgument,
+  type UsdtMarker,
+  usdtMarkers,
+  usdtSpec,
+} from "elf-loader";
 import { EM_AARCH64, EM_X86_64, pt_regs } from "elf-loader/uapi";
 
 const LIBC = "/lib/x86_64-linux-gnu/libc.so.6";
@@ -62,6 +70,18 @@ function argumentOf(written: string, machine = EM_X86_64): (number | bigint)[] {
     ...[view.getInt16(12, true), view.getUint8(14), view.getUint8(15)],
   ];
 }
+
+test("markers are those that readelf lists", () => {
+  const path = "/usr/lib/x86_64-linux-gnu/libstdc++.so.6";
+  const said = execFileSync("readelf", ["-W", "-n", path], { encoding: "utf8" });
+  const pattern = /Provider: (\S+)\s+Name: (\S+)\s+Location: (\S+), Base: \S+, Semaphore: \S+\s+Arguments: (.*)/g;
+  const wanted = [...said.matchAll(pattern)].map(([, provider = "", name = "", at, written = ""]) => {
+    return [provider, name, Number(at), written];
+  });
+  expect(wanted.length).toBeGreaterThan(2);
+  const markers = usdtMarkers(Executable.parse(new Uint8Array(readFileSync(path)), path));
+  expect([...markers].map((one) => [one.provider, one.name, one.address, one.arguments])).toEqual(wanted);
+});
 
 test("arguments of x86-64 in registers, memory, indexed and constant", () => {
   expect(argumentOf("-4@%edi")).toEqual([0n, 1, 0, 0, offsetOf("rdi"), 1, 32]);

@@ -53,6 +53,7 @@ conformance("hooks_network", [
     fire: (times) => frames(times, "veth1"),
     others: true, // the interfaces look for neighbours by themselves
   },
+  { ...onLo("on_netkit", [], { target: "nk0" }), fire: (times) => frames(times, "nk0"), others: true },
   // Debian's small kernels have these in modules, which are not in the guests.
   { ...onLo("on_tc", []), name: "on_tc of packets that come" },
   { ...onLo("on_tc", [], { direction: "egress", priority: 7 }), name: "on_tc of packets that go" },

@@ -2,7 +2,9 @@
 
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
+import { SECTION_ROWS } from "elf-loader";
 import { type BpfError, BpfObject } from "../../src/index.ts";
+import { hookOf } from "../../src/link/index.ts";
 import { fixture, global, KERNEL, load, thrownBy, until } from "./lib-support.ts";
 import { AF_INET, call, SOCK_STREAM, Socket } from "./sockets.ts";
 
@@ -102,6 +104,16 @@ test("a function to be replaced that is not there is told from those that are", 
     "Cannot load program other_answer: looking up answr in the BTF of the program it is for gave ENOENT",
   );
   expect(error.likely).toContain("close: answer");
+});
+
+test("every section whose row names a hook has it", () => {
+  const missing = SECTION_ROWS.filter(({ hook }) => hook !== "" && hookOf(hook)?.name !== hook);
+  expect(missing.map(({ name }) => name)).toEqual([]);
+  // Those of maps, routes and devices, which are attached by other means than a hook of ours, and what is run by hand.
+  const without = SECTION_ROWS.filter(({ hook }) => hook === "").map(({ name }) => name.split("/")[0] ?? "");
+  expect(new Set(without)).toEqual(
+    new Set(["action", "xdp.frags", "xdp", "lwt_in", "lwt_out", "lwt_xmit", "lwt_seg6local", "lirc_mode2", "syscall"]),
+  );
 });
 
 test("a section that means nothing gives those it could have meant", () => {

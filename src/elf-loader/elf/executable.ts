@@ -3,6 +3,7 @@
  * (gABI) for sections, segments, symbols and notes; the Linux Standard Base for symbol versions.
  */
 import { Reader } from "../bytes/reader.ts";
+import { bytesToString } from "../bytes/text.ts";
 import { ObjectError } from "../errors.ts";
 import {
   EI_CLASS,
@@ -68,6 +69,8 @@ const VERSION_INDEX = 0x7fff;
 const VERDEF = { index: 4, aux: 12, next: 16 };
 const VERDAUX_NAME = 0;
 
+const LONGEST_NAME = 4096;
+
 const RANKS: { readonly [binding: number]: number } = { [STB_GLOBAL]: 2, [STB_WEAK]: 1 };
 
 export class Executable {
@@ -104,6 +107,14 @@ export class Executable {
     return size === 2 ? this.#file.u16(at + offset, what) : this.#file.u8(at + offset, what);
   }
 
+  /** A NUL-terminated name; "" for one that is longer than anybody writes, as templates of C++ have them. */
+  #name(offset: number, what: string): string {
+    this.#file.need(offset, 1, what);
+    const end = this.#file.bytes.indexOf(0, offset);
+    if (end < 0) throw this.#file.error(`Cannot read ${what}: it has no end`, offset);
+    return end - offset > LONGEST_NAME ? "" : bytesToString(this.#file.bytes, offset, end);
+  }
+
   #readSegments(): Segment[] {
     const start = this.#field(elf64_hdr, 0, "e_phoff");
     const segments = Array.from({ length: this.#field(elf64_hdr, 0, "e_phnum") }, (_, i) => {
@@ -125,7 +136,7 @@ export class Executable {
     const at = (index: number, name: string) => this.#field(elf64_shdr, start + index * elf64_shdr.size, name);
     const names = count === 0 ? 0 : at(this.#field(elf64_hdr, 0, "e_shstrndx"), "sh_offset");
     return Array.from({ length: count }, (_, i) => ({
-      name: this.#file.name(names + at(i, "sh_name"), "a section's name"),
+      name: this.#name(names + at(i, "sh_name"), "a section's name"),
       type: at(i, "sh_type"),
       address: at(i, "sh_addr"),
       offset: at(i, "sh_offset"),
@@ -163,7 +174,7 @@ export class Executable {
       if ((info & 0xf) !== STT_FUNC || field("st_shndx") === SHN_UNDEF) continue;
       const offset = this.fileOffset(field("st_value"), true);
       if (offset === undefined) continue;
-      const full = this.#file.name(strings + field("st_name"), "a symbol's name");
+      const full = this.#name(strings + field("st_name"), "a symbol's name");
       // Tables for debuggers have the version behind the name.
       const [name = full, written] = full.split(/@@?/, 2);
       const { version = written ?? "", hidden = full !== name && !full.includes("@@") } = versions?.of(index) ?? {};
@@ -190,7 +201,7 @@ export class Executable {
     for (let at = definitions.offset, next = 1; next !== 0; at += next) {
       const index = this.#file.u16(at + VERDEF.index, "a version's index");
       const aux = at + this.#file.u32(at + VERDEF.aux, "a version's names");
-      names.set(index, this.#file.name(strings + this.#file.u32(aux + VERDAUX_NAME, "a version's name"), "a version"));
+      names.set(index, this.#name(strings + this.#file.u32(aux + VERDAUX_NAME, "a version's name"), "a version"));
       next = this.#file.u32(at + VERDEF.next, "the next version");
     }
     return names;
@@ -203,7 +214,7 @@ export class Executable {
       const [nameSize, size] = [this.#field(elf64_note, at, "n_namesz"), this.#field(elf64_note, at, "n_descsz")];
       const content = at + elf64_note.size + padded(nameSize);
       yield {
-        name: this.#file.name(at + elf64_note.size, "a note's name"),
+        name: this.#name(at + elf64_note.size, "a note's name"),
         type: this.#field(elf64_note, at, "n_type"),
         content: this.#file.slice(content, size, "a note"),
       };

@@ -84,7 +84,7 @@ const TRACING: readonly SectionRow[] = [
   targeted("lsm_cgroup", uapi.BPF_PROG_TYPE_LSM, uapi.BPF_LSM_CGROUP),
   ...andSleepable("iter", uapi.BPF_PROG_TYPE_TRACING, uapi.BPF_TRACE_ITER),
   ...andSleepable("struct_ops", uapi.BPF_PROG_TYPE_STRUCT_OPS),
-  row("syscall", uapi.BPF_PROG_TYPE_SYSCALL, 0, { flags: uapi.BPF_F_SLEEPABLE }),
+  row("syscall", uapi.BPF_PROG_TYPE_SYSCALL, 0, { flags: uapi.BPF_F_SLEEPABLE, hook: "" }),
   row("perf_event", uapi.BPF_PROG_TYPE_PERF_EVENT),
 ];
 

@@ -21,6 +21,7 @@ export class BpfLink implements Attachment {
   readonly target: string;
   readonly means: string;
   readonly #parts: readonly Part[];
+  #open = true;
 
   /** `parts` in the order in which they are to be closed; the first is the kernel's link where `means` is "link". */
   constructor(hook: string, target: string, means: string, parts: readonly Part[]) {
@@ -90,7 +91,9 @@ export class BpfLink implements Attachment {
   }
 
   close(): void {
-    for (const part of this.#parts) part.close();
+    // Once: what the parts give back by number may be somebody else's by the second time.
+    if (this.#open) for (const part of this.#parts) part.close();
+    this.#open = false;
   }
 
   [Symbol.dispose](): void {

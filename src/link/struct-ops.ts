@@ -34,13 +34,10 @@ function share(map: BpfStructOps): BpfLink {
   const shared = attached.get(map) ?? { link: attachStructOps(map), users: 0 };
   attached.set(map, shared);
   shared.users++;
-  let open = true;
   const close = () => {
-    if (open && --shared.users === 0) {
-      attached.delete(map);
-      shared.link.close();
-    }
-    open = false;
+    if (--shared.users > 0) return;
+    attached.delete(map);
+    shared.link.close();
   };
   return new BpfLink("struct_ops", map.name, "struct_ops", [{ close }]);
 }

@@ -98,15 +98,7 @@ class Filter extends BpfLink {
       netlink(RTM_DELTFILTER, 0, request(fields));
       removeQdisc(index);
     };
-    let open = true;
-    super("tc", target, "filter", [
-      {
-        close: () => {
-          if (open) takeAway();
-          open = false;
-        },
-      },
-    ]);
+    super("tc", target, "filter", [{ close: takeAway }]);
     this.#fields = fields;
   }
 

@@ -2,7 +2,7 @@
 // out.
 
 import { BPF_ANY, BPF_MAP_TYPE_QUEUE, BPF_MAP_TYPE_STACK, ENOENT } from "elf-loader/uapi";
-import { mapLookupAndDeleteElem } from "../sys/bpf.ts";
+import { popper } from "../sys/bpf.ts";
 import { scratch } from "./codec.ts";
 import { BpfMap } from "./map.ts";
 import type { MapType } from "./type.ts";
@@ -16,11 +16,8 @@ export class BpfQueue<V = unknown> extends BpfMap {
 
   /** Takes the next value out: the oldest of a queue, the newest of a stack; undefined where it is empty. */
   pop(): V | undefined {
-    const value = scratch(this.valueCodec.size);
-    const result = mapLookupAndDeleteElem(this.fd.number, 0, value.u8);
-    if (result === -ENOENT) return undefined;
-    this.check(result, "take from", "bpf(BPF_MAP_LOOKUP_AND_DELETE_ELEM)");
-    return this.valueCodec.decode(value, 0) as V;
+    for (const value of this.popAll(1)) return value;
+    return undefined;
   }
 
   /** The value that pop() would give, left where it is. */
@@ -30,11 +27,14 @@ export class BpfQueue<V = unknown> extends BpfMap {
   }
 
   /** Takes values out until it is empty, at most as many as it can hold: programs may be pushing all the time. */
-  *popAll(): Generator<V> {
-    for (let i = 0; i < this.spec.maxEntries; i++) {
-      const value = this.pop();
-      if (value === undefined) return;
-      yield value;
+  *popAll(limit = this.spec.maxEntries): Generator<V> {
+    const value = scratch(this.valueCodec.size);
+    const next = popper(this.fd.number, value.u8);
+    for (let i = 0; i < limit; i++) {
+      const result = next();
+      if (result === -ENOENT) return;
+      this.check(result, "take from", "bpf(BPF_MAP_LOOKUP_AND_DELETE_ELEM)");
+      yield this.valueCodec.decode(value, 0) as V;
     }
   }
 }

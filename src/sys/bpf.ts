@@ -82,6 +82,17 @@ export const mapLookupAndDeleteElem = (fd: number, key: Address, value: Address,
 /** From now on user space cannot write the map (5.2). */
 export const mapFreeze = (fd: number): number => bpf(BPF_MAP_FREEZE, bpf_attr_map_elem, { map_fd: fd });
 
+/** Takes values out of a queue or stack into the same memory, again and again: what is asked is laid out once. */
+export function popper(fd: number, value: Uint8Array): () => number {
+  const fields = { map_fd: fd, value };
+  const { bytes, size } = encodeStruct(bpf_attr_map_elem, fields);
+  return () => {
+    const result = syscall(NR_BPF, BPF_MAP_LOOKUP_AND_DELETE_ELEM, bytes, size);
+    keepAlive(fields);
+    return result;
+  };
+}
+
 function element(command: number, fd: number, key: Address, value: Address, flags: number): number {
   return bpf(command, bpf_attr_map_elem, { map_fd: fd, key, value, flags });
 }

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { UsageError } from "../../src/cli/exit-status.ts";
+import { MODES } from "../../src/cli/modes/index.ts";
 import { type Invocation, parseOptions } from "../../src/cli/options.ts";
 import { closeNames } from "../../src/host/close-names.ts";
 import { SYSCALL_HOOKS, syscallNames } from "../../src/index.ts";
@@ -31,9 +32,28 @@ describe("options", () => {
   });
 
   test("take each mode and each hook", () => {
-    for (const mode of ["trace", "map", "perf", "ring"]) expect(parseOptions(["--mode", mode])?.mode.name).toBe(mode);
+    for (const { name: mode } of MODES) expect(parseOptions(["--mode", mode])?.mode.name).toBe(mode);
     expect([...SYSCALL_HOOKS]).toEqual(["kprobe", "fentry", "tracepoint", "raw_tracepoint"]);
     for (const attach of SYSCALL_HOOKS) expect(parse("--attach", attach).attach).toBe(attach);
+  });
+
+  test("of the modes that are about maps: sizes, and as many classes of addresses as are given", () => {
+    const own = parse("--entries", "64", "--top", "3", "--cidr", "10.0.0.0/8=office", "--cidr", "2001:db8::/32=a=b");
+    expect(own).toMatchObject({ entries: 64, top: 3 });
+    expect(own.cidr).toEqual([
+      { prefix: "10.0.0.0/8", name: "office" },
+      { prefix: "2001:db8::/32", name: "a=b" },
+    ]);
+    for (const [option, value] of [
+      ["--entries", "0"],
+      ["--top", "-1"],
+      ["--cidr", "10.0.0.0/8"],
+      ["--cidr", "10.0.0.1/8=a"],
+      ["--cidr", "=a"],
+    ] as const) {
+      expect(() => parse(option, value)).toThrow(UsageError);
+      expect(() => parse(option, value)).toThrow(option);
+    }
   });
 
   test("may be written with an equals sign, the last of two counts", () => {

@@ -4,6 +4,7 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import {
+  ALL_MODES,
   EXECUTABLE,
   fewerInGuests,
   GUEST,
@@ -12,7 +13,6 @@ import {
   kernelObjects,
   leftBehind,
   linesOf,
-  MODES,
   missingHook,
   NamedProgram,
   processes,
@@ -52,7 +52,7 @@ async function best(attempt: () => Promise<number>): Promise<number> {
 
 describe("a signal ends it in order", () => {
   for (const signal of fewerInGuests<NodeJS.Signals>(SIGNALS, ["SIGTERM"]))
-    for (const mode of MODES)
+    for (const mode of ALL_MODES)
       test(`${signal} in ${mode} mode, idle: within the bound, status 0, the accounts said`, async () => {
         const elapsed = await best(async () => {
           const run = await new Hello(["--mode", mode, "--comm", "nobody-has-this"]).attached();
@@ -67,7 +67,7 @@ describe("a signal ends it in order", () => {
 
   // Not in guests: QEMU's emulation of two processors crashes their kernels (an instruction fetch at 0) when one takes a
   // probe out of a function that the other is calling all the time.
-  for (const mode of fewerInGuests(MODES, []))
+  for (const mode of fewerInGuests(ALL_MODES, []))
     test(`under load in ${mode} mode: within the bound, and everything accounted for`, async () => {
       const elapsed = await best(async () => {
         const dd = new NamedProgram(folder, "dd");
@@ -209,7 +209,7 @@ userSpace(() => {
       expect(stderr.toString()).not.toMatch(/EPIPE|Error|Broken/);
     });
 
-    for (const mode of MODES)
+    for (const mode of ALL_MODES)
       test(`a reader that goes away while ${mode} mode is idle ends it with status 0`, () => {
         const run = `${EXECUTABLE} --mode ${mode} --interval 3600 --comm nobody-has-this`;
         const script = `{ timeout 20 ${run}; echo "status $?" >&2; } | sleep 0.5`;
@@ -305,7 +305,7 @@ describe("nothing is left in the kernel", () => {
     for (const signal of fewerInGuests<"SIGTERM" | "SIGKILL">(["SIGTERM", "SIGKILL"], ["SIGKILL"]))
       test(`of any mode by ${hook} after ${signal}`, async () => {
         const before = kprobeEvents();
-        const runs = MODES.map((mode) => new Hello(["--mode", mode, "--attach", hook]));
+        const runs = ALL_MODES.map((mode) => new Hello(["--mode", mode, "--attach", hook]));
         await Promise.all(runs.map((run) => run.attached()));
         const objects = runs.map(({ pid }) => kernelObjects(pid));
         for (const { prog, map } of objects) {

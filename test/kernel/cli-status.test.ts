@@ -3,12 +3,12 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import {
+  ALL_MODES,
   type Ended,
   EXECUTABLE,
   fewerInGuests,
   hello,
   linesOf,
-  MODES,
   recordsOf,
   SLOWNESS,
   userSpace,
@@ -38,7 +38,7 @@ function expectOneLine({ stdout, stderr }: Ended): string {
 
 userSpace(() => {
   describe("0: done", () => {
-    for (const mode of MODES)
+    for (const mode of ALL_MODES)
       test(`${mode} after its time`, async () => {
         expect((await hello(["--mode", mode, "--duration", "1ms"])).status).toBe(0);
       });
@@ -125,7 +125,7 @@ userSpace(() => {
 
 describe("3: not permitted", () => {
   const wrapper = withCapabilities([]);
-  for (const mode of fewerInGuests(MODES, ["ring"]))
+  for (const mode of fewerInGuests(ALL_MODES, ["ring"]))
     for (const attach of ["auto", ...workingHooks()])
       test(`${mode} by ${attach} without capabilities`, async () => {
         const run = await hello(["--mode", mode, "--attach", attach], { wrapper });

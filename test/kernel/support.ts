@@ -39,6 +39,10 @@ export const fewerInGuests = <T>(all: readonly T[], some: readonly T[]): readonl
 
 export const HOOKS = ["kprobe", "fentry", "tracepoint", "raw_tracepoint"] as const;
 export const MODES = ["trace", "map", "perf", "ring"] as const;
+/** Modes that differ from those in the map that the kernel keeps things in. */
+export const MAP_MODES = ["queue", "stack", "lru", "lpm", "bloom", "map-of-maps"] as const;
+/** All of them here; what they have in common is tested of the first four in a guest. */
+export const ALL_MODES = fewerInGuests<ModeName | (typeof MAP_MODES)[number]>([...MODES, ...MAP_MODES], MODES);
 export type HookName = (typeof HOOKS)[number];
 export type ModeName = (typeof MODES)[number];
 

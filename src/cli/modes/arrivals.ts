@@ -30,10 +30,9 @@ function arrivals(object: BpfObject, { interval }: Settings, report: Report): So
     read(limit) {
       if (!asking && !ended && !timer.due()) return 0;
       let count = 0;
-      for (; count < limit; count++) {
-        const event = map.pop();
-        if (event === undefined) break;
+      for (const event of map.popAll(limit)) {
         sink.show(event);
+        count++;
       }
       asking = count === limit; // there may be more: they are asked for at once
       return count;

@@ -2,7 +2,7 @@
 // out.
 
 import { BPF_ANY, BPF_MAP_TYPE_QUEUE, BPF_MAP_TYPE_STACK, ENOENT } from "elf-loader/uapi";
-import { popper } from "../sys/bpf.ts";
+import { mapLookupAndDeleteElem } from "../sys/bpf.ts";
 import { scratch } from "./codec.ts";
 import { BpfMap } from "./map.ts";
 import type { MapType } from "./type.ts";
@@ -29,9 +29,8 @@ export class BpfQueue<V = unknown> extends BpfMap {
   /** Takes values out until it is empty, at most as many as it can hold: programs may be pushing all the time. */
   *popAll(limit = this.spec.maxEntries): Generator<V> {
     const value = scratch(this.valueCodec.size);
-    const next = popper(this.fd.number, value.u8);
     for (let i = 0; i < limit; i++) {
-      const result = next();
+      const result = mapLookupAndDeleteElem(this.fd.number, 0, value.u8);
       if (result === -ENOENT) return;
       this.check(result, "take from", "bpf(BPF_MAP_LOOKUP_AND_DELETE_ELEM)");
       yield this.valueCodec.decode(value, 0) as V;

@@ -38,7 +38,7 @@ import {
   EAGAIN,
   type Layout,
 } from "elf-loader/uapi";
-import { type Address, cString, syscall } from "./libc.ts";
+import { type Address, addressOf, cString, syscall } from "./libc.ts";
 import { encodeStruct, type Fields, readField } from "./struct.ts";
 import { SYSCALL_NUMBERS } from "./syscall-numbers.ts";
 
@@ -82,19 +82,28 @@ export const mapLookupAndDeleteElem = (fd: number, key: Address, value: Address,
 /** From now on user space cannot write the map (5.2). */
 export const mapFreeze = (fd: number): number => bpf(BPF_MAP_FREEZE, bpf_attr_map_elem, { map_fd: fd });
 
-/** Takes values out of a queue or stack into the same memory, again and again: what is asked is laid out once. */
-export function popper(fd: number, value: Uint8Array): () => number {
-  const fields = { map_fd: fd, value };
-  const { bytes, size } = encodeStruct(bpf_attr_map_elem, fields);
-  return () => {
-    const result = syscall(NR_BPF, BPF_MAP_LOOKUP_AND_DELETE_ELEM, bytes, size);
-    keepAlive(fields);
-    return result;
-  };
-}
+/** The attribute of the calls that are made for every key: one, laid out anew each time, as nothing keeps it. */
+const ELEMENT = new Uint32Array(bpf_attr_map_elem.size / 4);
+const word = (field: string) => (bpf_attr_map_elem.fields[field]?.[0] ?? 0) / 4;
+const [MAP_FD, KEY, VALUE, FLAGS] = [word("map_fd"), word("key"), word("value"), word("flags")];
+
+/** What the attribute has addresses of, until the next call. */
+const pointed: { key: Address; value: Address } = { key: 0, value: 0 };
 
 function element(command: number, fd: number, key: Address, value: Address, flags: number): number {
-  return bpf(command, bpf_attr_map_elem, { map_fd: fd, key, value, flags });
+  pointed.key = key;
+  pointed.value = value;
+  ELEMENT[MAP_FD] = fd;
+  setLong(KEY, addressOf(key));
+  setLong(VALUE, addressOf(value));
+  setLong(FLAGS, flags);
+  return syscall(NR_BPF, command, ELEMENT, ELEMENT.byteLength);
+}
+
+/** 64 bits, of a number that a double holds. */
+function setLong(at: number, number: number): void {
+  ELEMENT[at] = number;
+  ELEMENT[at + 1] = number / 2 ** 32;
 }
 
 /** A BPF_MAP_*_BATCH command (5.6): its result and how many elements it came to, also where it failed. */

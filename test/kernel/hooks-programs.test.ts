@@ -2,10 +2,11 @@
 
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { SECTION_ROWS } from "elf-loader";
 import { type BpfError, BpfObject } from "../../src/index.ts";
 import { hookOf } from "../../src/link/index.ts";
-import { fixture, global, KERNEL, load, thrownBy, until } from "./lib-support.ts";
+import { fixture, global, KERNEL, kernelIds, load, ROOT, thrownBy, until } from "./lib-support.ts";
 import { AF_INET, call, SOCK_STREAM, Socket } from "./sockets.ts";
 
 const IPPROTO_TCP = 6;
@@ -121,4 +122,16 @@ test("a section that means nothing gives those it could have meant", () => {
   expect((thrownBy(() => BpfObject.load(spec)) as BpfError).message).toMatch(
     /^Cannot load program not_xdp: section "xdp_foo" is of no known type \(close: xdp/,
   );
+});
+
+test("a killed process leaves nothing attached", async () => {
+  const script = join(ROOT, "test/kernel/scripts/attach-and-wait.ts");
+  const child = Bun.spawn([process.execPath, script], { cwd: ROOT, stdout: "pipe", stderr: "inherit" });
+  const { value = new Uint8Array() } = await child.stdout.getReader().read();
+  const ids = new TextDecoder().decode(value).trim().split(" ").map(Number);
+  expect(ids.length).toBeGreaterThanOrEqual(3);
+  expect(ids.every((id) => kernelIds("links").has(id))).toBe(true);
+  child.kill("SIGKILL");
+  await child.exited;
+  await until("a link is left behind", () => !ids.some((id) => kernelIds("links").has(id)));
 });

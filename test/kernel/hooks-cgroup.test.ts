@@ -63,6 +63,9 @@ conformance("hooks_network", [
     ...within("on_cgroup_skb", datagram),
     name: "on_cgroup_skb of packets that go, without a link",
     options: () => ({ target: CGROUP, direction: "egress", legacy: true }),
+    holds: () => {
+      expect(Bun.spawnSync(["bpftool", "cgroup", "show", CGROUP]).stdout.toString()).toMatch(/egress +multi/);
+    },
   },
   within("on_sock_create", () => new Socket()[Symbol.dispose]()),
   within("on_sock_release", () => new Socket()[Symbol.dispose]()),

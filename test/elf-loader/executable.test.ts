@@ -3,6 +3,7 @@
 import { expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import {
   Executable,
   functionOffsets,
@@ -13,6 +14,8 @@ import {
   usdtSpec,
 } from "elf-loader";
 import { EM_AARCH64, EM_X86_64, pt_regs } from "elf-loader/uapi";
+import fc from "fast-check";
+import { scratch } from "./compile.ts";
 
 const LIBC = "/lib/x86_64-linux-gnu/libc.so.6";
 const libc = Executable.parse(new Uint8Array(readFileSync(LIBC)), "libc");
@@ -54,6 +57,32 @@ test("what is no executable, or is cut off, is an ObjectError", () => {
   for (const length of [64, 1000, bytes.length >> 1]) {
     expect(() => [...Executable.parse(bytes.subarray(0, length), "x").functions()]).toThrow(ObjectError);
   }
+});
+
+test("damaged executables give an ObjectError and nothing else, soon", () => {
+  const path = scratch("markers.so");
+  const source = join(import.meta.dir, "../fixtures/markers.so.c");
+  execFileSync("clang-19", ["-shared", "-fPIC", "-nostdlib", "-O1", source, "-o", path]);
+  const whole = new Uint8Array(readFileSync(path));
+  const read = (bytes: Uint8Array) => {
+    const executable = Executable.parse(bytes, "damaged");
+    return [...executable.functions()].length + [...usdtMarkers(executable)].length;
+  };
+  expect(read(whole)).toBe(9); // each of three functions in both tables, three markers
+  const damage = fc.array(fc.tuple(fc.nat(whole.length - 1), fc.nat(255)), { minLength: 1, maxLength: 6 });
+  const property = fc.property(damage, fc.option(fc.nat(whole.length)), (changes, length) => {
+    const bytes = whole.slice();
+    // The headers, at both ends, decide most.
+    for (const [at, value] of changes) bytes[at % 3 === 0 ? at % 64 : at] = value;
+    const start = performance.now();
+    try {
+      read(bytes.subarray(0, length ?? bytes.length));
+    } catch (error) {
+      expect(error).toBeInstanceOf(ObjectError);
+    }
+    expect(performance.now() - start).toBeLessThan(1000);
+  });
+  fc.assert(property, { numRuns: 3000 });
 });
 
 const marker = (written: string): UsdtMarker => ({

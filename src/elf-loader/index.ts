@@ -29,4 +29,4 @@ export { parseBtf } from "./spec/parse-btf.ts";
 export { parseObject } from "./spec/parse-object.ts";
 export { ProgramSpec } from "./spec/program-spec.ts";
 export { findSectionRow, SECTION_ROWS, type SectionRow } from "./spec/sections.ts";
-export type { ExtInfo, LinkedProgram, MapSlot, MapSpec, Unresolved } from "./spec/types.ts";
+export type { ExtInfo, LinkedProgram, MapSlot, MapSpec, SourceLine, Unresolved } from "./spec/types.ts";

@@ -5,6 +5,7 @@ import {
   type LinkedProgram,
   type ProgramSpec,
   SECTION_ROWS,
+  type SourceLine,
   UnsupportedError,
   VerifierError,
 } from "elf-loader";
@@ -13,6 +14,7 @@ import { closeHint } from "../host/close-names.ts";
 import { kernelRelease } from "../host/kernel.ts";
 import { errnoName, kernelError } from "../host/kernel-error.ts";
 import { nameUnresolved, sentence } from "./unresolved.ts";
+import { explainVerdict } from "./verdicts.ts";
 
 const SECTION_NAMES = SECTION_ROWS.map(({ name }) => name);
 
@@ -44,15 +46,21 @@ export function loadError(result: number, spec: ProgramSpec, linked: LinkedProgr
       log,
     });
   }
-  const verdict = lastWord(log);
+  const verdict = words(log).at(-1)?.trim();
   // EACCES with a log is the verifier's verdict, not a missing permission.
   if (verdict && result !== -EPERM) {
+    const meaning = explainVerdict(words(log).join("\n")) ?? {
+      likely: "the verifier of this kernel refuses the program",
+      action: "read the verifier's log (-v)",
+    };
+    const line = refusedLine(log, linked);
+    const likely = line ? `${line.where} (${line.text}): ${meaning.likely}` : meaning.likely;
     return new VerifierError(`Cannot load program ${spec.name}: ${CALL} gave ${errno}: ${verdict}`, {
       call: CALL,
       errno,
       subject,
-      likely: "the verifier of this kernel refuses the program",
-      action: "read the verifier's log (-v)",
+      ...meaning,
+      likely,
       log,
     });
   }
@@ -65,10 +73,20 @@ export function loadError(result: number, spec: ProgramSpec, linked: LinkedProgr
   return kernelError(result === -EACCES ? -EPERM : result, refused);
 }
 
-/** The line that says what is wrong: the last one before the statistics. */
-function lastWord(log: string): string {
-  const lines = log
-    .split("\n")
-    .filter((line) => line.trim() !== "" && !/^(processed|verification time|stack depth)/.test(line));
-  return lines.at(-1)?.trim() ?? "";
+/** The source line of the last instruction that the verifier looked at. */
+function refusedLine(log: string, linked: LinkedProgram): SourceLine | undefined {
+  const [, index] = [...log.matchAll(/^(\d+): \(/gm)].at(-1) ?? [];
+  return index === undefined ? undefined : linked.sourceAt(Number(index));
 }
+
+/** What the verifier says besides the program itself, its states and its statistics: the last lines. */
+function words(log: string): string[] {
+  return log
+    .split("\n")
+    .filter((line) => line.trim() !== "" && !ASIDE.test(line))
+    .slice(-LAST_WORDS);
+}
+
+const ASIDE = /^(?:;|processed|verification time|stack depth|(?:cur|old) state:)/;
+/** A verdict may be followed by a few lines of hints. */
+const LAST_WORDS = 4;

@@ -5,9 +5,10 @@
 import { beforeAll, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { type Btf, parseObject } from "elf-loader";
 import { fixture } from "../elf-loader/compile.ts";
 import { CHANGES, changeField, fieldsOf, random, scatter } from "./mutations.ts";
-import { runAll } from "./pipeline.ts";
+import { runAll, runKernel } from "./pipeline.ts";
 
 const SEED = Number(process.env.FUZZ_SEED ?? 0x5eed);
 /** Changes tried of each field. */
@@ -18,16 +19,20 @@ const LONGEST = 2000;
 
 const built = (name: string) => new Uint8Array(readFileSync(join(import.meta.dir, `../../build/bpf/${name}.bpf.o`)));
 const OBJECTS = ["hello_trace", "hello_map", "hello_perf", "hello_ring"];
-const FIXTURES = ["calls", "globals", "maps", "constructs", "core"];
+const FIXTURES = ["calls", "globals", "maps", "constructs", "core", "core_local", "externs", "kconfig", "kfunc"];
+/** What relocations are answered from. */
+const kernel = parseObject(fixture("core_target")).btf as Btf;
 
 let inputs = 0;
 let parsed = 0;
 
+const withKernel: typeof runAll = (bytes, decoders) => runAll(bytes, decoders, kernel);
+
 /** Runs one input; a failure says how to make it again. */
-function check(mutant: Uint8Array, origin: string, decoders: boolean): void {
+function check(mutant: Uint8Array, origin: string, decoders: boolean, run: typeof runAll = withKernel): void {
   const start = process.cpuUsage();
   try {
-    if (runAll(mutant, decoders) === "parsed") parsed++;
+    if (run(mutant, decoders) === "parsed") parsed++;
   } catch (error) {
     throw new Error(`FUZZ_SEED=${SEED}: ${origin}: ${error instanceof Error ? error.stack : error}`);
   }
@@ -73,6 +78,26 @@ for (const [name, read] of [
     for (let i = 0; i < SCATTERED; i++) check(scatter(bytes, next), `${name}, scattered ${i}`, i % 8 === 0);
   }, 300_000);
 }
+
+/** Every word of the header, the types and the strings of a kernel's BTF, and bytes anywhere. */
+test("a kernel's types, every word changed", () => {
+  const bytes = kernel.encode();
+  const spec = parseObject(fixture("core_local"));
+  for (const program of spec.programs.values()) program.autoload = true;
+  const againstIt: typeof runAll = (mutant) => runKernel(mutant, spec);
+  expect(runKernel(bytes, spec)).toBe("parsed");
+  const next = random(SEED ^ 0xb7f);
+  const words = Array.from({ length: Math.floor(bytes.length / 4) }, (_, i) => i * 4);
+  for (const [i, offset] of [...words, ...words].entries()) {
+    const which = next() % CHANGES.length;
+    const field = { what: "BTF", offset, size: 4 };
+    const mutant = changeField(bytes, field, CHANGES[which] as (typeof CHANGES)[number], next);
+    check(mutant, `kernel's BTF at 0x${offset.toString(16)}, change ${which}, ${i}`, false, againstIt);
+  }
+  for (let i = 0; i < SCATTERED; i++) {
+    check(scatter(bytes, next), `kernel's BTF, scattered ${i}`, false, againstIt);
+  }
+}, 300_000);
 
 test("at least 100,000 inputs, and many got past the parser", () => {
   console.log(`mutation: ${inputs} inputs, ${parsed} parsed, seed ${SEED}`);

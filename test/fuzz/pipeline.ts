@@ -1,5 +1,17 @@
 // What every input goes through: all that the pure half does with an object.
-import { compileDecoder, kernelBtf, linkProgram, ObjectError, type ObjectSpec, parseObject } from "elf-loader";
+import {
+  Btf,
+  cHeader,
+  compileDecoder,
+  type KernelAnswers,
+  kernelBtf,
+  linkProgram,
+  ObjectError,
+  type ObjectSpec,
+  parseObject,
+  relocate,
+  resolveSymbols,
+} from "elf-loader";
 
 /** Runs a stage; an ObjectError that names where is an answer, anything else is thrown. Returns whether it was an answer. */
 function stage(run: () => void): boolean {
@@ -14,20 +26,55 @@ function stage(run: () => void): boolean {
   }
 }
 
-/** @param decoders whether to compile a decoder of every struct too, the slowest stage */
-export function runAll(bytes: Uint8Array, decoders: boolean): "parsed" | "refused" {
+/** Types that stand for a kernel's. */
+export const kernelOf = (btf: Btf) => ({ vmlinux: () => btf, modules: () => [] });
+
+/**
+ * @param decoders whether to compile a decoder of every struct too, the slowest stage
+ * @param kernel types to relocate against
+ */
+export function runAll(bytes: Uint8Array, decoders: boolean, kernel = Btf.empty()): "parsed" | "refused" {
   let spec: ObjectSpec | undefined;
   stage(() => {
     spec = parseObject(bytes, "mutant");
   });
   if (!spec) return "refused";
-  useSpec(spec, decoders);
+  useSpec(spec, decoders, kernel);
   return "parsed";
 }
 
-function useSpec(spec: ObjectSpec, decoders: boolean): void {
-  for (const program of spec.programs.keys()) stage(() => linkProgram(spec, program, () => 3));
+/** A kernel's types, whole: read, printed, and an object relocated and linked against them. */
+export function runKernel(bytes: Uint8Array, spec: ObjectSpec): "parsed" | "refused" {
+  let btf: Btf | undefined;
+  stage(() => {
+    btf = Btf.parse(bytes, "vmlinux");
+  });
+  if (!btf) return "refused";
+  relocateAll(spec, btf);
+  print(btf);
+  return "parsed";
+}
+
+function print(btf: Btf): void {
+  stage(() => {
+    for (const text of cHeader(btf)) if (text.length > btf.byteSize * 64 + 4096) throw new Error("endless text");
+  });
+}
+
+function relocateAll(spec: ObjectSpec, kernel: Btf): void {
+  let answers: KernelAnswers = {};
+  stage(() => {
+    answers = { core: relocate(spec, kernelOf(kernel)), symbols: new Map() };
+  });
+  for (const program of spec.programs.keys()) stage(() => linkProgram(spec, program, () => 3, answers));
+  stage(() => resolveSymbols(spec, kernelOf(kernel)));
+}
+
+function useSpec(spec: ObjectSpec, decoders: boolean, kernel: Btf): void {
+  relocateAll(spec, kernel);
   stage(() => kernelBtf(spec));
+  if (decoders) stage(() => kernelBtf(spec, () => false));
+  if (decoders && spec.btf) print(spec.btf);
   for (const name of spec.globals.names()) {
     stage(() => {
       spec.globals.get(name);

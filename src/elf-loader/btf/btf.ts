@@ -65,8 +65,8 @@ export class Btf {
   }
 
   /** No types yet: for btf/builder.ts to add to. */
-  static empty(name = ".BTF"): Btf {
-    return new Btf("little", { typesAt: 0, words: new Int32Array(), strings: new Uint8Array(1) }, name);
+  static empty(byteOrder: Btf["byteOrder"] = "little", name = ".BTF"): Btf {
+    return new Btf(byteOrder, { typesAt: 0, words: new Int32Array(), strings: new Uint8Array(1) }, name);
   }
 
   /** The type of an id. @throws ObjectError when there is none or its record refers to nothing */
@@ -220,6 +220,11 @@ export class Btf {
     all.set(words, this.#types.words.length);
     const types = { ...this.#types, words: all, strings: concat([this.#types.strings, strings]) };
     return new Btf(this.byteOrder, types, this.name, this.base);
+  }
+
+  /** Bytes of its own types and names. */
+  get byteSize(): number {
+    return this.#types.words.byteLength + this.#types.strings.length;
   }
 
   /** The string offset behind its last name. */

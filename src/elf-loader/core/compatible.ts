@@ -14,6 +14,15 @@ export interface Typed {
   readonly id: number;
 }
 
+/** What was found of pairs of types already: types share parts, and in bad BTF so many that looking twice has no end. */
+type Known = Map<string, boolean>;
+
+function once(known: Known, key: string, compare: () => boolean): boolean {
+  const answer = known.get(key) ?? compare();
+  known.set(key, answer);
+  return answer;
+}
+
 /** Longest chain of pointers, arrays and return types followed; function types in function types. As libbpf has it. */
 const MAX_CHAIN = 32;
 const MAX_LEVEL = 32;
@@ -59,8 +68,13 @@ function valuesCompatible(ours: BtfType, theirs: BtfType): boolean {
 const WITHOUT_PARTS: ReadonlySet<string> = new Set(["void", "struct", "union", "enum", "enum64", "fwd"]);
 
 /** Whether two types of the same name are the same for bpf_core_type_exists() and the like: kinds all the way down. */
-export function typesCompatible(local: Typed, target: Typed, level = MAX_LEVEL): boolean {
+export function typesCompatible(local: Typed, target: Typed, level = MAX_LEVEL, known: Known = new Map()): boolean {
   if (!sameKind(typeOf(local), typeOf(target))) return false;
+  return once(known, `${local.id} ${target.id}`, () => chainsCompatible(local, target, level, known));
+}
+
+function chainsCompatible(local: Typed, target: Typed, level: number, known: Known): boolean {
+  const parameters: Compare = (x, y, rest) => typesCompatible(resolve(x), resolve(y), rest, known);
   let [a, b] = [local, target];
   for (let depth = 0; depth < MAX_CHAIN; depth++) {
     [a, b] = [resolve(a), resolve(b)];
@@ -68,7 +82,7 @@ export function typesCompatible(local: Typed, target: Typed, level = MAX_LEVEL):
     if (!sameKind(ours, theirs)) return false;
     if (WITHOUT_PARTS.has(ours.kind)) return true;
     if (ours.kind === "int" && theirs.kind === "int") return ours.bitOffset === 0 && theirs.bitOffset === 0;
-    if (ours.kind === "func_proto" && !parametersAgree(a, b, level, compatibleBehindNames)) return false;
+    if (ours.kind === "func_proto" && !parametersAgree(a, b, level, parameters)) return false;
     const [on, onThere] = [next(ours), next(theirs)];
     if (on === undefined || onThere === undefined) return false;
     [a, b] = [to(a, on), to(b, onThere)];
@@ -77,9 +91,6 @@ export function typesCompatible(local: Typed, target: Typed, level = MAX_LEVEL):
 }
 
 type Compare = (local: Typed, target: Typed, level: number) => boolean;
-
-const compatibleBehindNames: Compare = (local, target, level) =>
-  typesCompatible(resolve(local), resolve(target), level);
 
 function parametersAgree(local: Typed, target: Typed, level: number, compare: Compare): boolean {
   if (level <= 0) throw tooDeep(local);
@@ -90,19 +101,30 @@ function parametersAgree(local: Typed, target: Typed, level: number, compare: Co
 }
 
 /** Whether the kernel's type has all that the object's has: names, sizes, signs and members. */
-export function typesMatch(local: Typed, target: Typed, behindPointer = false, level = MAX_LEVEL): boolean {
+export function typesMatch(
+  local: Typed,
+  target: Typed,
+  behindPointer = false,
+  level = MAX_LEVEL,
+  known: Known = new Map(),
+): boolean {
   if (level <= 0) throw tooDeep(local);
+  const key = `${local.id} ${target.id} ${behindPointer}`;
+  return once(known, key, () => chainsMatch(local, target, behindPointer, level, known));
+}
+
+function chainsMatch(local: Typed, target: Typed, behindPointer: boolean, level: number, known: Known): boolean {
   let [a, b, pointed] = [local, target, behindPointer];
   for (let depth = 0; depth < MAX_CHAIN; depth++) {
     [a, b] = [resolve(a), resolve(b)];
     const [ours, theirs] = [typeOf(a), typeOf(b)];
     if (!sameName(nameOf(ours), nameOf(theirs))) return false;
     const [on, onThere] = [next(ours), next(theirs)];
-    if (on === undefined) return partsMatch(a, b, pointed, level);
+    if (on === undefined) return partsMatch(a, b, pointed, level, known);
     if (ours.kind !== theirs.kind || onThere === undefined) return false;
     if (ours.kind === "array" && theirs.kind === "array" && ours.length !== theirs.length) return false;
     const behind = pointed;
-    const parameters: Compare = (x, y, rest) => typesMatch(x, y, behind, rest);
+    const parameters: Compare = (x, y, rest) => typesMatch(x, y, behind, rest, known);
     if (ours.kind === "func_proto" && !parametersAgree(a, b, level, parameters)) return false;
     pointed ||= ours.kind === "pointer";
     [a, b] = [to(a, on), to(b, onThere)];
@@ -111,14 +133,14 @@ export function typesMatch(local: Typed, target: Typed, behindPointer = false, l
 }
 
 /** Types that lead to no single other one. */
-function partsMatch(a: Typed, b: Typed, behindPointer: boolean, level: number): boolean {
+function partsMatch(a: Typed, b: Typed, behindPointer: boolean, level: number, known: Known): boolean {
   const [ours, theirs] = [typeOf(a), typeOf(b)];
   if (ours.kind === "fwd") return forwardMatches(ours, theirs, behindPointer);
   if (isEnum(ours)) return isEnum(theirs) && enumsMatch(ours, theirs);
   if (isComposite(ours) && behindPointer) {
     return ours.kind === theirs.kind || (theirs.kind === "fwd" && (ours.kind === "union") === theirs.union);
   }
-  if (isComposite(ours)) return isComposite(theirs) && ours.kind === theirs.kind && membersMatch(a, b, level);
+  if (isComposite(ours)) return isComposite(theirs) && ours.kind === theirs.kind && membersMatch(a, b, level, known);
   if (ours.kind === "int") return theirs.kind === "int" && ours.size === theirs.size && ours.signed === theirs.signed;
   return ours.kind === "void" && theirs.kind === "void";
 }
@@ -134,14 +156,14 @@ function enumsMatch(ours: BtfEnum | BtfEnum64, theirs: BtfEnum | BtfEnum64): boo
   return ours.values.every(({ name }) => names.has(essentialName(name)));
 }
 
-function membersMatch(a: Typed, b: Typed, level: number): boolean {
+function membersMatch(a: Typed, b: Typed, level: number, known: Known): boolean {
   const ours = (typeOf(a) as BtfComposite).members;
   const theirs = (typeOf(b) as BtfComposite).members;
   if (ours.length > theirs.length) return false;
   return ours.every((member) =>
     theirs.some(
       (there) =>
-        sameName(member.name, there.name) && typesMatch(to(a, member.type), to(b, there.type), false, level - 1),
+        sameName(member.name, there.name) && typesMatch(to(a, member.type), to(b, there.type), false, level - 1, known),
     ),
   );
 }

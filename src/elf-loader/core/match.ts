@@ -20,8 +20,11 @@ type Matcher = (local: Access, btf: Btf, root: number, kind: number) => Access |
 
 const MATCHERS: { readonly [subject in CoreSubject]: Matcher } = {
   type(local, btf, root, kind) {
-    const compare = kind === BPF_CORE_TYPE_MATCHES ? typesMatch : typesCompatible;
-    const same = compare({ btf: local.btf, id: local.root }, { btf, id: root });
+    const [ours, theirs] = [
+      { btf: local.btf, id: local.root },
+      { btf, id: root },
+    ];
+    const same = kind === BPF_CORE_TYPE_MATCHES ? typesMatch(ours, theirs) : typesCompatible(ours, theirs);
     return same ? { btf, root, steps: [], bitOffset: 0 } : undefined;
   },
 

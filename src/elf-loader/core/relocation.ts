@@ -75,7 +75,7 @@ export function readCoreRelocations(section: string, records: ExtRecords, btf: B
     const at = (field: number) => words[i * step + field] as number;
     const insn = at(INSN_OFF) / INSN_SIZE;
     if (!Number.isInteger(insn) || insn < 0) {
-      throw new ObjectError(`Cannot use CO-RE relocation ${i}: it is on no instruction`, section, at(INSN_OFF));
+      throw new ObjectError(`Cannot use CO-RE relocation ${i}: it is on no instruction`, section, at(INSN_OFF) >>> 0);
     }
     return { section, insn, type: at(TYPE_ID), access: btf.stringAt(at(ACCESS)), kind: at(KIND) };
   });

@@ -15,7 +15,7 @@ import { KCONFIG, KSYMS } from "../spec/externs.ts";
 import { type BpfFunction, functionAt, mapKey } from "../spec/image.ts";
 import type { ObjectSpec } from "../spec/object-spec.ts";
 import { sourceLine } from "../spec/source-line.ts";
-import type { LinkedProgram, Unresolved } from "../spec/types.ts";
+import type { LinkedProgram, SourceLine, Unresolved } from "../spec/types.ts";
 import {
   BPF_PSEUDO_BTF_ID,
   BPF_PSEUDO_FUNC,
@@ -101,8 +101,16 @@ class Linker {
       license: this.#spec.license,
       ...linkExtInfo(this.#spec, this.#placed),
       usedMaps: [...this.#usedMaps],
+      sourceAt: (insn) => this.#sourceAt(insn),
       unresolved: this.#unresolved,
     };
+  }
+
+  #sourceAt(insn: number): SourceLine | undefined {
+    const placed = this.#placed.findLast(({ at }) => at <= insn);
+    if (!placed) return undefined;
+    const { fn, at } = placed;
+    return sourceLine(this.#spec, fn.section.name, fn.start + insn - at);
   }
 
   /** Appends a function and, depth first as libbpf does, each one it refers to; returns where it is. */
@@ -132,6 +140,7 @@ class Linker {
     for (let i = firstRecord(records, fn.start * INSN_SIZE) * step; i < records.words.length; i += step) {
       const offset = records.words[i] as number;
       if (offset >= end) return;
+      if (offset < fn.start * INSN_SIZE) throw this.#error(fn, 0, "its CO-RE relocations are not in order");
       const resolution = resolutions?.get(offset / INSN_SIZE);
       if (resolution) this.#relocateType(fn, at, code, offset / INSN_SIZE - fn.start, resolution);
       else throw this.#error(fn, offset / INSN_SIZE - fn.start, "its CO-RE relocation needs the types of a kernel");

@@ -3,12 +3,7 @@ import { INSN_SIZE } from "../asm/instructions.ts";
 import { firstRecord } from "../btf/ext.ts";
 import { bpf_line_info } from "../uapi/bpf-layouts.ts";
 import type { ObjectSpec } from "./object-spec.ts";
-
-export interface SourceLine {
-  /** `file.c:12` */
-  readonly where: string;
-  readonly text: string;
-}
+import type { SourceLine } from "./types.ts";
 
 const [FILE, TEXT, LINE_COLUMN] = ["file_name_off", "line_off", "line_col"].map(
   (field) => (bpf_line_info.fields[field]?.[0] ?? 0) / 4,

@@ -53,6 +53,13 @@ export interface ExtInfo {
   readonly count: number;
 }
 
+/** Where an instruction comes from. */
+export interface SourceLine {
+  /** `file.c:12` */
+  readonly where: string;
+  readonly text: string;
+}
+
 /** An instruction that stands for something the kernel lacks: the verifier refuses it where it can be reached. */
 export interface Unresolved {
   /** The function it is in. */
@@ -75,6 +82,8 @@ export interface LinkedProgram {
   readonly lineInfo?: ExtInfo | undefined;
   /** Names of the maps it refers to, in the order of first use. */
   readonly usedMaps: string[];
+  /** The source line of an instruction by its index, where the object says. */
+  readonly sourceAt: (insn: number) => SourceLine | undefined;
   /** By the index of the instruction. */
   readonly unresolved: ReadonlyMap<number, Unresolved>;
 }

@@ -29,9 +29,19 @@ const END = `#ifndef BPF_NO_PRESERVE_ACCESS_INDEX
 /** The text of a header, in pieces. @throws ObjectError where a type has no form in C */
 export function* cHeader(btf: Btf): Generator<string> {
   yield PREAMBLE;
-  yield* new Header(btf).definitions();
+  let left = btf.byteSize * MOST_TEXT + PREAMBLE.length;
+  for (const text of new Header(btf).definitions()) {
+    left -= text.length;
+    if (left < 0) throw btf.error("Cannot print types: they hold each other too often", 0);
+    yield text;
+  }
   yield END;
 }
+
+/** Text for each byte of BTF: a kernel's has half as much. Types without a name are printed wherever they are used. */
+const MOST_TEXT = 32;
+/** Longest way from a type to what it needs: a kernel's is below 50. */
+const MAX_NEEDS = 256;
 
 type State = "declared" | "being defined" | "defined";
 
@@ -41,8 +51,7 @@ class Header {
   readonly #declarations: Declarations;
   readonly #states = new Map<number, State>();
   readonly #forwards = new Set<string>();
-  /** Types without a name that are being looked through. */
-  readonly #open = new Set<number>();
+  #depth = 0;
   #text: string[] = [];
 
   constructor(btf: Btf) {
@@ -74,6 +83,12 @@ class Header {
 
   /** Writes what must stand before a type can be used: `whole` where its size is needed. */
   #need(id: number, whole: boolean): void {
+    if (++this.#depth > MAX_NEEDS) throw this.#btf.error(`Cannot print type ${id}: it nests too deep`, id);
+    this.#needType(id, whole);
+    this.#depth--;
+  }
+
+  #needType(id: number, whole: boolean): void {
     const type = this.#btf.type(id);
     switch (type.kind) {
       case "pointer":
@@ -120,20 +135,14 @@ class Header {
   }
 
   #composite(id: number, type: Extract<BtfType, { kind: "struct" | "union" }>, whole: boolean): void {
-    if (type.name === "") {
-      if (this.#open.has(id)) throw this.#btf.error(`Cannot print type ${id}: it contains itself`, id);
-      this.#open.add(id);
-      for (const member of type.members) this.#need(member.type, true);
-      this.#open.delete(id);
-      return;
-    }
     const state = this.#states.get(id);
-    if (!whole && state !== "defined") this.#forward(`${keyword(type)} ${this.#names.of(id)}`);
-    if (!whole || state === "defined") return;
+    const named = type.name !== "";
+    if (named && !whole && state !== "defined") this.#forward(`${keyword(type)} ${this.#names.of(id)}`);
+    if ((named && !whole) || state === "defined") return;
     if (state === "being defined") throw this.#btf.error(`Cannot print type ${id}: it contains itself`, id);
     this.#states.set(id, "being defined");
     for (const member of type.members) this.#need(member.type, true);
-    this.#text.push(`${this.#declarations.definition(id)};\n\n`);
+    if (named) this.#text.push(`${this.#declarations.definition(id)};\n\n`);
     this.#states.set(id, "defined");
   }
 

@@ -122,8 +122,11 @@ function pad(from: number, to: number): string[] {
   const padding: string[] = [];
   let at = from;
   while (at < to) {
-    if (padding.length === MAX_PADDING && at % 8 === 0 && to % 8 === 0) {
-      return [...padding, `char __gap_${at / 8}[${(to - at) / 8}];`];
+    if (padding.length >= MAX_PADDING && at % 8 === 0 && to - at >= 8) {
+      const bytes = Math.floor((to - at) / 8);
+      padding.push(`char __gap_${at / 8}[${bytes}];`);
+      at += bytes * 8;
+      continue;
     }
     const [name, bits] = UNITS.find(([, size]) => at % size === 0 && at + size <= to) ?? ["char", bitsToByte(at, to)];
     padding.push(`${name}: ${bits};`);

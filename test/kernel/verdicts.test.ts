@@ -1,0 +1,62 @@
+// The verifier's refusals in plain words: a program for each cause, refused by the real verifier, is explained as what it
+// is, at the line it is at.
+
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { BpfObject, VerifierError } from "../../src/index.ts";
+import { fixture, KERNEL, ROOT, thrownBy } from "./lib-support.ts";
+
+/** By program: a part of what it most likely is, and a part of the line that is at fault where an instruction is. */
+const CAUSES: { readonly [program: string]: readonly [likely: RegExp, line?: string] } = {
+  null_check: [/may be NULL, and it is used without a check/, "return lookup(skb)->bytes[0];"],
+  null_arithmetic: [/may be NULL is added to/],
+  number: [/a plain number is used as a pointer/, "return *(volatile int *)(long)skb->len;"],
+  map_bounds: [/1 bytes at 20 of a map's value of 16 bytes/, "&value->bytes[20]"],
+  unbounded: [/an index has no bounds/, "value->bytes[skb->len]"],
+  packet: [/bytes of the packet are read without a look/, "(long)ctx->data;"],
+  context: [/no field that it may use so at offset 1000 \(4 bytes\)/, "(char *)skb + 1000"],
+  context_index: [/context is used with an offset that is not constant/],
+  no_such_helper: [/no kernel has a helper 9999/, "(void))9999)()"],
+  helper_of_others: [/programs of this type may not call bpf_override_return/, "bpf_override_return("],
+  endless: [/a loop has no end/],
+  stack: [/the stack has 512 bytes/],
+  no_value: [/a variable is used that was not given a value/],
+  no_result: [/ends without a result/],
+  argument: [/argument 2 is of kind ctx, and the function takes fp/, "bpf_map_lookup_elem(&table, skb)"],
+  leak: [/what was acquired is not given back/, "bpf_sk_lookup_tcp("],
+  licence: [/only for programs under a licence that agrees with the GPL/, "bpf_printk("],
+  result: [/result is none that this type of program may give/, "return 5;"],
+  lock: [/a lock is held where the program ends/],
+  read_only: [/read-only memory is written/, "(volatile int *)&constant = 2;"],
+  dead: [/instructions that no path leads to/],
+  deep: [/more than 8 deep/],
+};
+
+function refusal(program: string): VerifierError {
+  const spec = fixture("verdicts", program);
+  if (program === "licence") spec.license = "Proprietary";
+  const error = thrownBy(() => BpfObject.load(spec));
+  expect([program, error]).toEqual([program, expect.any(VerifierError)]);
+  return error as VerifierError;
+}
+
+test("each cause is told, with the line that is at fault", () => {
+  for (const [program, [likely, line]] of Object.entries(CAUSES)) {
+    const error = refusal(program);
+    expect([program, error.likely]).toEqual([program, expect.stringMatching(likely)]);
+    if (line) expect(error.likely).toMatch(/^verdicts\.bpf\.c:\d+ \(/);
+    if (line) expect(error.likely).toContain(line);
+    expect(error.action?.length).toBeGreaterThan(10);
+  }
+});
+
+test("the line's number is that of the source", () => {
+  const [, number] = /^verdicts\.bpf\.c:(\d+)/.exec(refusal("result").likely ?? "") ?? [];
+  const source = readFileSync(join(ROOT, "test/fixtures/verdicts.bpf.c"), "utf8").split("\n");
+  expect(source[Number(number) - 1]).toContain("return 5;");
+});
+
+test.skipIf(KERNEL !== "5.10")("a helper that came later is named with its kernel (5.10 has no bpf_strncmp)", () => {
+  expect(refusal("late_helper").likely).toMatch(/helper bpf_strncmp came with kernel 5\.17, this is 5\.10/);
+});

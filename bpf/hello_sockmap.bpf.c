@@ -46,8 +46,12 @@ int forward(struct __sk_buff *skb)
 	__u64 cookie = bpf_get_socket_cookie(skb);
 	__u64 *bytes = bpf_map_lookup_elem(&forwarded, &cookie);
 	__u32 length = skb->len;
-	int verdict = bpf_sk_redirect_hash(skb, &peers, &cookie, 0);
+	int verdict;
 
+	/* An end without bytes: user space hands it on, when all else has gone on. */
+	if (!length)
+		return SK_DROP;
+	verdict = bpf_sk_redirect_hash(skb, &peers, &cookie, 0);
 	if (bytes && verdict == SK_PASS)
 		__sync_fetch_and_add(bytes, length);
 	return verdict;

@@ -2,9 +2,12 @@
 //
 // Needs root and a kernel with ring buffers. --tiny runs everything once with small sizes: the figures mean nothing then.
 
+import { missingNamespaces } from "../kernel/namespaces.ts";
 import { draining } from "./draining.ts";
 import { executableSize, idleRing, ringStart, versionStart } from "./executable.ts";
+import { forwarding } from "./forwarding.ts";
 import { loading } from "./loading.ts";
+import { proxying } from "./proxying.ts";
 import { median, quantile, type Row, render } from "./table.ts";
 import { wakeUps } from "./wake-up.ts";
 
@@ -64,5 +67,7 @@ const rows = [
     .slice(2)
     .map((one) => ({ ...one, budget: undefined })),
   ...draining("perf", 16, DRAINS, BUFFER),
+  ...(await proxying(IDLE_ROUNDS, tiny ? 1 << 20 : 1 << 30)),
+  ...(missingNamespaces() ? [] : await forwarding(IDLE_ROUNDS, tiny ? 50 : 2000)),
 ];
 console.log(render(rows));

@@ -2,7 +2,9 @@
 // in a map.
 
 import { afterAll, expect, test } from "bun:test";
-import { closeSync, mkdirSync, openSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { SOL_SOCKET } from "elf-loader/uapi";
 import { type BpfError, BpfObject } from "../../src/index.ts";
 import { mapUpdateElem } from "../../src/sys/bpf.ts";
@@ -12,8 +14,18 @@ import { AF_INET, AF_UNIX, call, ownNetwork, SOCK_DGRAM, SOCK_STREAM, Socket } f
 
 ownNetwork();
 
-/** Where cgroups v2 are mounted; here beside v1. */
-const ROOT = /^\S+ \S+ \S+ \S+ (\S+) .* - cgroup2 /m.exec(readFileSync("/proc/self/mountinfo", "utf8"))?.[1] ?? "";
+/** Where cgroups v2 are mounted, here beside v1; mounted for these tests where they are not. */
+function cgroups(): string {
+  const mounts = readFileSync("/proc/self/mountinfo", "utf8");
+  const found = /^\S+ \S+ \S+ \/ (\S+) .* - cgroup2 /m.exec(mounts)?.[1];
+  if (found) return found;
+  const folder = mkdtempSync(join(tmpdir(), "hello-cgroups-"));
+  const { exitCode, stderr } = Bun.spawnSync(["mount", "-t", "cgroup2", "cgroup2", folder]);
+  if (exitCode !== 0) throw new Error(`mount: ${stderr}`);
+  process.on("exit", () => Bun.spawnSync(["umount", folder]));
+  return folder;
+}
+const ROOT = cgroups();
 const BEFORE = ROOT + (/^0::(.*)$/m.exec(readFileSync("/proc/self/cgroup", "utf8"))?.[1] ?? "/");
 const CGROUP = `${ROOT}/hello-ebpf-test-${process.pid}`;
 mkdirSync(CGROUP);

@@ -19,7 +19,19 @@ const LONGEST = 2000;
 
 const built = (name: string) => new Uint8Array(readFileSync(join(import.meta.dir, `../../build/bpf/${name}.bpf.o`)));
 const OBJECTS = ["hello_trace", "hello_map", "hello_perf", "hello_ring"];
-const FIXTURES = ["calls", "globals", "maps", "constructs", "core", "core_local", "externs", "kconfig", "kfunc"];
+const FIXTURES = [
+  "calls",
+  "globals",
+  "maps",
+  "map_slots",
+  "map_legacy",
+  "constructs",
+  "core",
+  "core_local",
+  "externs",
+  "kconfig",
+  "kfunc",
+];
 /** What relocations are answered from. */
 const kernel = parseObject(fixture("core_target")).btf as Btf;
 

@@ -48,7 +48,7 @@ class Slots {
 
   /** Those in [start, end) of the section, where a map's `values` are pointers. */
   within(start: number, end: number): MapSlot[] {
-    const own = this.#relocations.filter(({ offset }) => offset >= start && offset < end);
+    const own = this.#relocations.slice(this.#firstFrom(start), this.#firstFrom(end));
     return own.map((relocation) => {
       const { offset, symbol } = relocation;
       const index = (offset - start) / POINTER_SIZE;
@@ -56,6 +56,18 @@ class Slots {
       this.#read.add(relocation);
       return { index, name: symbol.name };
     });
+  }
+
+  /** Index of the first at or behind an offset: they are in order. */
+  #firstFrom(offset: number): number {
+    let low = 0;
+    let high = this.#relocations.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#relocations[middle] as ElfRelocation).offset < offset) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   checkAllRead(): void {
@@ -68,7 +80,11 @@ class Slots {
 const POINTER_SIZE = 8;
 
 const misplaced = ({ symbol, offset }: ElfRelocation) =>
-  new ObjectError(`Cannot set a slot to ${symbol.name || "nothing"}: it is in no map's values`, SECTION, offset);
+  new ObjectError(
+    `Cannot set a slot to ${symbol.name || "nothing"}: it is in no map's values`,
+    SECTION,
+    Number.isSafeInteger(offset) ? offset : 0,
+  );
 
 function readDefinition(btf: Btf, section: ElfSection, entry: BtfDatasec["vars"][number], slots: Slots): DefinedMap {
   const variable = btf.type(entry.type);

@@ -41,7 +41,7 @@ export interface MapSpec {
 export interface MapSlot {
   /** Index, or the key as a 32-bit number. */
   readonly index: number;
-  /** Of a map or program of the object. */
+  /** Of a map or program of the object; where that is not loaded the slot stays empty. */
   readonly name: string;
 }
 

@@ -31,7 +31,10 @@ export function tablesOf(object: BpfObject): Table[] {
 }
 
 const isTable = (map: BpfMap): map is BpfTable =>
-  map instanceof BpfTable && map.spec.section === undefined && !(map instanceof BpfPerfEventArray);
+  map instanceof BpfTable &&
+  map.spec.section === undefined &&
+  !(map instanceof BpfPerfEventArray) &&
+  !map.name.startsWith("__bpf_"); // libbpf's own, of usdt.bpf.h
 
 function tableOf(map: BpfTable): Table {
   const { name } = map.spec;

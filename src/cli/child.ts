@@ -1,7 +1,8 @@
 // The command after `--`: started once attached, traced until it ends.
 
 import { constants } from "node:os";
-import { StatusError } from "./exit-status.ts";
+import { ERRNO, EXHAUSTED } from "../index.ts";
+import { EXIT, StatusError } from "./exit-status.ts";
 
 const NOT_FOUND = 127; // as env(1), nohup(1) and the shell
 const NOT_EXECUTABLE = 126;
@@ -24,11 +25,7 @@ export class Child {
         },
       });
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      const cannot = `Cannot start ${command[0]}`;
-      throw code === "ENOENT"
-        ? new StatusError(`${cannot}: ${code}: no such program; give its path, or a name that is in PATH`, NOT_FOUND)
-        : new StatusError(`${cannot}: ${code ?? error}: it is no program for this user; chmod +x it`, NOT_EXECUTABLE);
+      throw cannotStart(command[0] ?? "", (error as NodeJS.ErrnoException).code ?? String(error));
     }
   }
 
@@ -38,12 +35,35 @@ export class Child {
     return this.#terminated;
   }
 
+  /** SIGKILL, at once. */
+  kill(): void {
+    if (!this.#ended) this.#process.kill("SIGKILL");
+  }
+
   async #terminate(): Promise<void> {
     if (this.#ended) return;
     this.#process.kill("SIGTERM");
     await Promise.race([this.#process.exited, Bun.sleep(PATIENCE_MS)]);
     this.#process.unref();
   }
+}
+
+/** What execve(2) says, as status, likely cause and what to do. */
+const REASONS: { readonly [errno: string]: readonly [status: number, likely: string, action: string] } = {
+  ENOENT: [NOT_FOUND, "no such program, or its interpreter is missing", "give its path, or a name that is in PATH"],
+  EACCES: [NOT_EXECUTABLE, "it is no program for this user", "chmod +x it"],
+  EPERM: [NOT_EXECUTABLE, "this user may not execute it", "look at its mode and its mount's options"],
+  ENOEXEC: [NOT_EXECUTABLE, "it is no program of this machine, and has no #! line", "begin a script with #!/bin/sh"],
+  ELOOP: [NOT_EXECUTABLE, "its symbolic links go round in circles", "give the path of the program itself"],
+  E2BIG: [NOT_EXECUTABLE, "its arguments and environment are too long", "give it less"],
+  EAGAIN: [EXIT.failed, "there may be no more processes", "raise the limit (ulimit -u, pids.max)"],
+};
+
+function cannotStart(program: string, errno: string): StatusError {
+  const { likely: want, action: remedy } = EXHAUSTED[ERRNO[errno] ?? 0] ?? {};
+  if (want) return new StatusError(`Cannot start ${program}: ${errno}: ${want}; ${remedy}`, EXIT.failed);
+  const [status, likely, action] = REASONS[errno] ?? [NOT_EXECUTABLE, "it cannot be executed", "try it without us"];
+  return new StatusError(`Cannot start ${program}: ${errno}: ${likely}; ${action}`, status);
 }
 
 function signalNumber(signal: number | string | null): number {

@@ -1,15 +1,16 @@
 // What every command line here has in common: one error of one line for whatever is wrong with it.
 
+import { writeFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { UsageError } from "./exit-status.ts";
 
 /** A command that neither ends the process nor writes to standard error by itself. */
 export function newCommand(name: string): Command {
   return new Command(name)
-    .helpOption("--help", "print this help")
+    .helpOption("-h, --help", "print this help")
     .allowExcessArguments(false)
     .exitOverride()
-    .configureOutput({ writeErr: () => {} });
+    .configureOutput({ writeErr: () => {}, writeOut: (text) => writeFileSync(1, text) });
 }
 
 /** What stands before `--`, and the command behind it. Throws UsageError where there is none behind it. */
@@ -18,6 +19,8 @@ export function splitCommand(argv: readonly string[]): { ours: readonly string[]
   if (dashes < 0) return { ours: argv, command: [] };
   const command = argv.slice(dashes + 1);
   if (command.length === 0) throw new UsageError("Expected a command after --");
+  const odd = command.findIndex((argument) => !argument.isWellFormed());
+  if (odd >= 0) throw new UsageError(`Expected a command in UTF-8: its argument ${odd} is not, and would be changed`);
   return { ours: argv.slice(0, dashes), command };
 }
 

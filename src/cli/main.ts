@@ -1,6 +1,7 @@
 // The executable: from the command line to the exit status.
 
 import { BpfError } from "../index.ts";
+import { commandLineArguments } from "./arguments.ts";
 import type { Prepared } from "./commands/command.ts";
 import { COMMANDS } from "./commands/index.ts";
 import { Endings } from "./endings.ts";
@@ -52,4 +53,4 @@ function prepare(argv: readonly string[]): Prepared | undefined {
   return options && { format: options.output, verbose: options.verbose, run: (around) => runMode(options, around) };
 }
 
-process.exit(await main(process.argv.slice(2)));
+process.exit(await main(commandLineArguments()));

@@ -23,17 +23,21 @@ export async function run(
   using running = start(report);
   const { source } = running;
   Bun.gc(true); // what was needed to get here, the kernel's BTF above all, is not kept while idle
-  endings.onEnd(() => source.wake());
   const timer = options.duration && setTimeout(() => endings.end({ status: 0 }), options.duration);
   const child =
     options.command.length > 0 ? new Child(options.command, (status) => endings.end({ status })) : undefined;
+  // At once, however long the reader of what is already there may take: nothing more is produced, no command goes on.
+  endings.onEnd(() => {
+    void child?.terminate();
+    source.wake();
+  });
+  endings.onImpatience(() => child?.kill());
   try {
     // After the command has been started with all of them.
     if (!options.keepPrivileges) leastPrivileges(() => tryAll(running), child !== undefined, report, options.verbose);
     await output.flush();
     output.watch();
     await readUntilEnd(running, options, report, output, endings);
-    void child?.terminate();
     const totals = await settle(running, report, output);
     await output.flush(); // on a terminal the last events stand before their sum
     report.summary(totals);
@@ -105,7 +109,9 @@ async function settle(running: Running, report: Report, output: Output): Promise
     const dropped = Math.min(source.dropped?.() ?? 0, Math.max(0, missing));
     if (missing === dropped || attempt === SETTLE_ATTEMPTS) {
       source.finish?.();
-      return { produced, lost: lost + dropped, events, missed };
+      // Where others may take events away, what has not come by now is lost, whether the kernel says so or not.
+      const gone = source.dropped ? Math.max(0, missing) : 0;
+      return { produced, lost: lost + gone, events, missed };
     }
     await Bun.sleep(1);
   }

@@ -40,11 +40,13 @@ class Poller {
   readonly #waiting = new Map<number, Waiting>();
 
   constructor() {
-    this.#stop = new Fd(eventfd(0, O_CLOEXEC));
-    const stoppable = this.#epoll.add(this.#stop.number, EPOLLIN, STOP);
+    const stop = eventfd(0, O_CLOEXEC);
+    this.#stop = new Fd(stop);
+    const stoppable = stop < 0 ? stop : this.#epoll.add(stop, EPOLLIN, STOP);
     if (stoppable < 0) {
       this.#epoll.close();
-      throw exhausted("eventfd()", stoppable);
+      this.#stop.close();
+      throw exhausted(stop < 0 ? "eventfd()" : "epoll_ctl()", stoppable);
     }
     this.#worker = startWorker();
     this.#worker.onmessage = ({ data }: MessageEvent<number[]>) => {

@@ -1,7 +1,7 @@
 // trace_pipe of tracefs: the lines of bpf_trace_printk (Documentation/trace/ftrace.rst). Reading takes a line away
 // from every other reader.
 
-import { bytesToString } from "elf-loader";
+import { AttachError, type BpfError, bytesToString, UnsupportedError } from "elf-loader";
 import { EAGAIN, EBUSY, EINTR, O_NONBLOCK, O_RDONLY } from "elf-loader/uapi";
 import { kernelError } from "../host/kernel-error.ts";
 import { Tracefs, tracefsNeeds } from "../host/tracefs.ts";
@@ -24,6 +24,7 @@ export class TracePipe extends EventReader<string> {
   constructor() {
     super();
     using tracefs = openTracefs();
+    if (`${tracefs.read("tracing_on")}`.trim() === "0") throw tracingIsOff(tracefs.where);
     const fd = tracefs.open("trace_pipe", O_RDONLY | O_NONBLOCK);
     if (fd < 0) throw pipeError(fd, tracefs.where);
     this.#pipe = new Fd(fd);
@@ -90,12 +91,21 @@ function openTracefs(): Tracefs {
   });
 }
 
-function pipeError(result: number, where: string) {
-  const busy = { likely: "another program reads trace_pipe", action: "end it (ls -l /proc/*/fd | grep trace_pipe)" };
-  return kernelError(result, {
-    ...refusedPipe(result),
-    doing: `open trace_pipe (tracefs ${where})`,
-    call: "open(trace_pipe)",
-    ...(result === -EBUSY ? busy : {}),
+/** Without a word from the kernel no line would ever come. */
+const tracingIsOff = (where: string) =>
+  new UnsupportedError(`Cannot read trace_pipe (tracefs ${where}): tracing_on is 0`, {
+    subject: "trace_pipe",
+    likely: "somebody has switched the kernel's tracing off",
+    action: "switch it on: echo 1 > /sys/kernel/tracing/tracing_on",
+  });
+
+function pipeError(result: number, where: string): BpfError {
+  const doing = `open trace_pipe (tracefs ${where})`;
+  const call = "open(trace_pipe)";
+  if (result !== -EBUSY) return kernelError(result, { ...refusedPipe(result), doing, call });
+  return new AttachError(`Cannot ${doing}: ${call} gave EBUSY`, {
+    ...{ call, errno: "EBUSY", subject: "trace_pipe" },
+    likely: "another program reads trace_pipe",
+    action: "end it (ls -l /proc/*/fd | grep trace_pipe)",
   });
 }

@@ -154,12 +154,21 @@ const memlock: Check = (_needed, subject) => {
   };
 };
 
-const lsm: Check = () => ({
-  likely:
-    `a Linux security module refuses it (${readText("/sys/kernel/security/lsm") || "none listed"})` +
-    (lockdownMode() === undefined ? " or the kernel is locked down" : ""),
-  action: "look in the kernel's log (dmesg) for the refusal",
-});
+/** Modules that refuse none of what we ask for. */
+const HARMLESS = new Set(["capability", "lockdown", "yama", "landlock", "safesetid", "loadpin", "ima", "evm", ""]);
+
+/** What is left: a security module, or, where none is listed, a lockdown that cannot be seen either. */
+const lsm: Check = () => {
+  const modules = readText("/sys/kernel/security/lsm")
+    .trim()
+    .split(",")
+    .filter((name) => !HARMLESS.has(name));
+  return {
+    likely:
+      modules.length > 0 ? `a Linux security module refuses it (${modules.join(", ")})` : "the kernel is locked down",
+    action: "look in the kernel's log (dmesg) for the refusal",
+  };
+};
 
 const CHECKS: readonly Check[] = [perfMemory, seccomp, userNamespace, lockdown, capabilities, paranoid, memlock];
 

@@ -3,6 +3,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { until } from "./lib-support.ts";
 import {
   ALL_MODES,
   EXECUTABLE,
@@ -125,6 +126,15 @@ describe("a signal ends it in order", () => {
     expect(linesOf(stdout)).toHaveLength(count);
   });
 
+  test("SIGHUP stays ignored where who started us had it so, as nohup does", async () => {
+    const wrapper = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh"];
+    const run = await new Hello(["--mode", "ring", "--comm", "nobody-has-this"], { wrapper }).attached();
+    run.kill("SIGHUP");
+    await Bun.sleep(BOUND_MS);
+    expect(run.process.exitCode).toBeNull();
+    expect((await run.stop("SIGTERM")).status).toBe(0);
+  });
+
   userSpace(() => {
     test("before it is attached, too", async () => {
       for (const delay of [5, 10, 20, 40, 60].map((ms) => ms * (GUEST ? 10 : 1))) {
@@ -159,6 +169,39 @@ userSpace(() => {
       expect(run.process.exitCode).toBeNull();
       expect(await timeToEnd(run, "SIGINT")).toBeLessThan(BOUND_MS);
       expect((await run.ended()).status).toBe(130);
+      closeSync(fd);
+    });
+
+    test("blocked: --duration ends the command at once, though the reader has not taken what came before", async () => {
+      const { fd } = heldPipe();
+      const dd = new NamedProgram(folder, "dd");
+      const mark = join(folder, "ended");
+      const script = `trap 'echo yes >${mark}; exit' TERM; while :; do ${dd.path} ${writes(5000).join(" ")}; done`;
+      const args = ["--mode", "ring", "--syscall", "write", "--comm", dd.name, "--duration", "300ms"];
+      const run = new Hello([...args, "--", "sh", "-c", script], { stdout: fd });
+      await until("the command has ended", () => existsSync(mark));
+      expect(run.process.exitCode).toBeNull(); // what it has read still waits for the reader
+      for (let i = 0; i < 2; i++) {
+        run.kill("SIGINT");
+        await Bun.sleep(100);
+      }
+      expect((await run.ended()).status).toBe(130);
+      closeSync(fd);
+    });
+
+    test("blocked: a second signal takes the command with it, whatever it does with SIGTERM", async () => {
+      const { fd } = heldPipe();
+      const mark = join(folder, "stubborn");
+      const script = `trap '' TERM; echo $$ >${mark}; while :; do /bin/true; done`;
+      const run = new Hello(["--mode", "ring", "--", "sh", "-c", script], { stdout: fd });
+      await until("the command runs", () => existsSync(mark));
+      await Bun.sleep(300);
+      run.kill("SIGINT");
+      await Bun.sleep(100);
+      run.kill("SIGINT");
+      expect((await run.ended()).status).toBe(130);
+      const pid = readFileSync(mark, "utf8").trim();
+      await until("the command is gone", () => !existsSync(`/proc/${pid}`));
       closeSync(fd);
     });
 

@@ -422,6 +422,22 @@ userSpace(() => {
       }
     });
 
+    test("that cannot be started for another reason: its own cause", async () => {
+      const script = `${folder}/no-interpreter-line`;
+      await Bun.write(script, "echo\n");
+      Bun.spawnSync(["chmod", "755", script]);
+      const run = await hello(["--mode", "ring", "--", script]);
+      expect(run.status).toBe(126);
+      expect(run.stderr).toContain(`Cannot start ${script}: ENOEXEC: `);
+    });
+
+    test("in bytes that are not UTF-8 is refused: another command would be started", async () => {
+      const script = `exec ${EXECUTABLE} --mode ring -- touch "$(printf '/tmp/\\377')"`;
+      const { exitCode, stderr } = Bun.spawnSync(["sh", "-c", script]);
+      expect(exitCode).toBe(2);
+      expect(stderr.toString()).toMatch(/^hello-ebpf: Expected a command in UTF-8: its argument 1 is not[^\n]*\n$/);
+    });
+
     test("gets our standard input and its options untouched", async () => {
       const script = `printf 'one\\n' | ${EXECUTABLE} --mode map -- sh -c 'read line; echo "$line $1 $2"' sh --count -v`;
       const { stdout } = Bun.spawnSync(["sh", "-c", script]);

@@ -91,6 +91,17 @@ describe("a process's name with", () => {
     expect(linesOf(stdout)).toHaveLength(1);
     expect(stdout).toContain(" a\\x1b[31mb Hello World\n");
   });
+
+  test("what a filter names, in bytes that are not UTF-8", async () => {
+    // The shell hands on the bytes: a string of ours could not.
+    const wrapper = ["sh", "-c", `exec "$@" --comm "$(printf 'b\\377\\376')"`, "sh"];
+    const run = await new Hello(["--mode", "ring"], { wrapper }).attached();
+    await callUnder("b\\377\\376");
+    await callUnder("b\\377");
+    const { stdout } = await run.stop();
+    expect(linesOf(stdout)).toHaveLength(1);
+    expect(stdout).toContain(" b\\xff\\xfe Hello World\n");
+  });
 });
 
 test("a command line's own bytes are escaped in what is said of them", async () => {

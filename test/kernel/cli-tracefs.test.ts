@@ -1,7 +1,9 @@
 // tracefs where nobody has mounted it, and where nobody needs it.
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import {
   EXECUTABLE,
   Hello,
@@ -91,11 +93,26 @@ describe("raw_tracepoint needs no tracefs", () => {
   });
 });
 
+test("where tracing is switched off trace says so, instead of showing nothing", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "hello-tracing-"));
+  const switchTo = (value: string) => {
+    const script = 'mount -t tracefs tracefs "$1" && echo "$2" >"$1/tracing_on"';
+    expect(Bun.spawnSync(["unshare", "--mount", "sh", "-c", script, "sh", folder, value]).exitCode).toBe(0);
+  };
+  switchTo("0");
+  const off = await new Hello(["--mode", "trace", "--duration", "1ms"]).ended();
+  switchTo("1");
+  rmSync(folder, { recursive: true });
+  expect(off.status).toBe(4);
+  expect(off.stderr).toMatch(/tracing_on is 0: somebody has switched the kernel's tracing off; /);
+});
+
 test("a second reader of trace_pipe is not kept from it without a word", async () => {
   const first = await new Hello(["--mode", "trace", "--comm", "nobody-has-this"]).attached();
   const second = await new Hello(["--mode", "trace", "--comm", "nobody-has-this", "--duration", "1ms"]).ended();
   await first.stop();
   // Kernels differ in whether they allow it: either it runs, or it says who is in the way.
+  if (second.status !== 0) expect(second.status).toBe(6);
   if (second.status !== 0) expect(second.stderr).toMatch(/EBUSY: another program reads trace_pipe; /);
   expect(existsSync(EXECUTABLE)).toBe(true);
   expect(missingHook("raw_tracepoint")).toBeUndefined();

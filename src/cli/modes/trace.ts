@@ -7,7 +7,7 @@ import { syscallMode } from "./syscall-mode.ts";
 
 /** `  COMM-TID  [CPU] FLAGS  SECONDS: bpf_trace_printk: TEXT` (kernel/trace/trace_output.c). */
 const OURS =
-  /^\s*(?<command>.*)-(?<pid>\d+)\s+(?:\(.*?\)\s+)?\[(?<cpu>\d+)\].*: (?:bpf_trace_printk: )(?<message>Hello World!)$/s;
+  /^ *(?<command>.*)-(?<pid>\d+)\s+(?:\(.*?\)\s+)?\[(?<cpu>\d+)\].*: (?:bpf_trace_printk: )(?<message>Hello World!)$/s;
 const LOST = /^CPU:(\d+) \[LOST (\d+) EVENTS\]$/;
 
 export const trace = syscallMode({

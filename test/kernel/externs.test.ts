@@ -7,7 +7,7 @@ import { release } from "node:os";
 import { gunzipSync } from "node:zlib";
 import type { ExternSpec } from "elf-loader";
 import { type BpfError, BpfObject, FEATURES, UnsupportedError, VerifierError } from "../../src/index.ts";
-import { fixture, KERNEL, load, thrownBy } from "./lib-support.ts";
+import { fixture, KERNEL, load, PACKET, thrownBy } from "./lib-support.ts";
 
 const bootConfig = `/boot/config-${release()}`;
 const packedConfig = "/proc/config.gz";
@@ -101,3 +101,15 @@ test.skipIf(KERNEL === "5.10")("functions of the kernel are called, by a name wi
   using object = load("kfunc");
   expect(object.program("call").testRun(undefined, 0).retval | 0).toBe(known ? 0 : -1);
 });
+
+test.skipIf(!/ bpf_throw$/m.test(kallsyms))(
+  "a program that throws ends in its callback, or with the cookie (6.7)",
+  () => {
+    using object = load("exceptions");
+    const results = ["with_callback", "without_callback"].map((name) => object.program(name).testRun(PACKET).retval);
+    expect(results).toEqual([42, 41]);
+    expect((thrownBy(() => load("exceptions", "callback_missing")) as BpfError).message).toMatch(
+      /its exception callback nobody is no global function$/,
+    );
+  },
+);

@@ -24,6 +24,7 @@ import {
   BPF_PSEUDO_MAP_VALUE,
 } from "../uapi/bpf.ts";
 import { SHN_UNDEF, STT_FUNC, STT_SECTION } from "../uapi/elf.ts";
+import { exceptionCallback } from "./exception-callback.ts";
 import { linkExtInfo, type PlacedFunction } from "./ext-info.ts";
 
 /** Most functions in one program: BPF_MAX_SUBPROGS in include/linux/bpf_verifier.h. */
@@ -94,6 +95,8 @@ class Linker {
 
   link(entry: BpfFunction): LinkedProgram {
     this.#place(entry);
+    const callback = exceptionCallback(this.#spec, entry);
+    if (callback) this.#place(callback);
     const insns = concat(this.#placed.map(({ code }) => code.bytes));
     return {
       insns,

@@ -120,6 +120,20 @@ test("a program of packets gives back the packet, and one that is no such refuse
   expect([refused.class, refused.call]).toEqual(["runtime", "bpf(BPF_PROG_TEST_RUN)"]);
 });
 
+test("counters by name: one of the hardware is counted or not there, one that nobody has is told from those near", () => {
+  using object = load("hooks_kernel", "on_perf_event");
+  const program = object.program("on_perf_event");
+  try {
+    program.attach({ target: "cycles", period: 1_000_000 }).close();
+  } catch (error) {
+    const { class: kind, likely } = error as BpfError;
+    expect([kind, likely]).toEqual(["unsupported", "this machine has no counter cycles"]);
+  }
+  expect((thrownBy(() => program.attach("cpu-clok")) as BpfError).message).toBe(
+    "Cannot attach program on_perf_event to perf_event cpu-clok: no such counter (close: cpu-clock)",
+  );
+});
+
 test("a pinned link outlives its descriptor, is opened again, and ends with its pin", async () => {
   const folder = mkdtempSync(join(tmpdir(), "hello-pins-"));
   expect(Bun.spawnSync(["mount", "-t", "bpf", "bpf", folder]).exitCode).toBe(0);

@@ -1,6 +1,6 @@
 // What an errno of a map's operations mostly means: kernel/bpf/syscall.c and the map types beside it.
 
-import { E2BIG, EBUSY, EEXIST, EINVAL, ENOENT, ENOTSUPP, EOPNOTSUPP } from "elf-loader/uapi";
+import { E2BIG, EBUSY, EEXIST, EINVAL, ENOENT, ENOSPC, ENOTSUPP, EOPNOTSUPP } from "elf-loader/uapi";
 
 interface Cause {
   readonly likely: string;
@@ -17,6 +17,10 @@ const NOT_OF_THIS_TYPE: Cause = {
 export const MAP_CAUSES: { readonly [errno: number]: Cause } = {
   [E2BIG]: {
     likely: "the map is full, or the index lies beyond its end",
+    action: "delete entries or ask for a larger map (max_entries)",
+  },
+  [ENOSPC]: {
+    likely: "the map is full, or its values are too small for what is asked",
     action: "delete entries or ask for a larger map (max_entries)",
   },
   [EEXIST]: { likely: "the key is there already (BPF_NOEXIST)", action: "write it with BPF_ANY" },

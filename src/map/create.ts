@@ -120,7 +120,9 @@ function createError(result: number, spec: MapSpec, type: MapType): BpfError {
     return kernelError(result, {
       ...context,
       unsupported: true,
-      likely: `${type.name} came with kernel ${type.since}, this is ${kernelRelease()}`,
+      likely: type.since
+        ? `${type.name} came with kernel ${type.since}, this is ${kernelRelease()}`
+        : `this kernel (${kernelRelease()}) knows no map of ${type.name}`,
       action: "use another mode or a newer kernel",
     });
   }

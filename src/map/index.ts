@@ -67,5 +67,5 @@ export const MAP_TYPES: readonly MapType[] = [
 
 /** Types without a class of their own are created and opened all the same, as plain BpfMaps. */
 export function mapType(type: number): MapType {
-  return MAP_TYPES.find((row) => row.type === type) ?? { type, name: `type ${type}`, since: "?", Map: BpfMap };
+  return MAP_TYPES.find((row) => row.type === type) ?? { type, name: `type ${type}`, since: "", Map: BpfMap };
 }

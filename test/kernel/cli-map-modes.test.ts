@@ -32,8 +32,8 @@ import {
 
 setDefaultTimeout(20_000 + SLOWNESS * 10_000);
 const folder = scratch();
-const COUNT = GUEST ? 100 : 1000;
-const FILES = 20;
+const COUNT = GUEST ? 30 : 1000;
+const FILES = GUEST ? 5 : 20;
 const MODES = ["queue", "stack", "lru", "lpm", "bloom", "map-of-maps"] as const;
 type ModeName = (typeof MODES)[number];
 

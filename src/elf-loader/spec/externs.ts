@@ -85,8 +85,13 @@ function placeKconfig(btf: Btf, externs: Map<string, ExternSpec>): void {
     const offset = Math.ceil(end / align) * align;
     externs.set(extern.name, { ...extern, offset });
     end = offset + size;
+    if (end > MOST_KCONFIG)
+      throw btf.error(`Cannot use extern ${extern.name}: ${size} bytes of ${KCONFIG}`, extern.type);
   }
 }
+
+/** Bytes: a configuration is numbers and short texts, and room for all of it is made before any is known. */
+const MOST_KCONFIG = 1 << 20;
 
 /** Bytes; what is no number is refused when its value is set. */
 function alignOf(btf: Btf, id: number): number {

@@ -9,7 +9,6 @@ import {
   type Decoder,
   KCONFIG,
   type KernelAnswers,
-  kernelBtf,
   kernelMapName,
   type LinkedProgram,
   linkProgram,
@@ -20,7 +19,6 @@ import {
 import { PerfBuffer, type PerfBufferOptions } from "./events/perf-buffer.ts";
 import { RingBuffer } from "./events/ring-buffer.ts";
 import { UserRingBuffer } from "./events/user-ring-buffer.ts";
-import { knowsBtf } from "./features/btf.ts";
 import { kernelTypes } from "./host/kernel-types.ts";
 import { hookOf } from "./link/index.ts";
 import { attachStructOps } from "./link/struct-ops.ts";
@@ -31,12 +29,10 @@ import { BpfMap } from "./map/map.ts";
 import { BpfPerfEventArray } from "./map/perf-event-array.ts";
 import { BpfStructOps } from "./map/struct-ops.ts";
 import { BpfUserRingBufferMap } from "./map/user-ring-buffer.ts";
+import { loadBtf } from "./program/btf.ts";
 import { KernelExterns } from "./program/externs.ts";
 import type { Attachment } from "./program/hook.ts";
 import { BpfProgram, type LoadOptions as ProgramOptions } from "./program/program.ts";
-import { btfLoad } from "./sys/bpf.ts";
-import { Fd } from "./sys/fd.ts";
-import { withMemlockRaised } from "./sys/memlock.ts";
 
 /** What of loading is not the object's own to say. */
 export interface LoadOptions extends MapOptions {
@@ -77,13 +73,14 @@ export class BpfObject implements Disposable {
     const core = relocate(spec, kernelTypes(options.btf));
     using externs = new KernelExterns(spec, kernelTypes());
     const object = new BpfObject(spec);
-    using btf = loadBtf(spec);
+    using btf = loadBtf(spec.btf);
     try {
       object.#loadMaps({ types: spec.btf, fd: btf?.number }, externs, options);
       object.#loadPrograms(
         { core, symbols: externs.symbols },
         {
           btfFd: btf?.number,
+          types: spec.btf,
           fdArray: externs.fdArray,
           onLog: options.onLog,
         },
@@ -201,18 +198,4 @@ export class BpfObject implements Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
-}
-
-/**
- * The object's BTF in the kernel, without what an older one does not know; undefined where it has none or the kernel
- * refuses it all the same, which loses only names and lines.
- */
-function loadBtf(spec: ObjectSpec): Fd | undefined {
-  return tryBtf(kernelBtf(spec)) ?? tryBtf(kernelBtf(spec, knowsBtf));
-}
-
-function tryBtf(btf: Uint8Array | undefined): Fd | undefined {
-  if (!btf) return undefined;
-  const fd = withMemlockRaised(() => btfLoad({ btf, btf_size: btf.byteLength }));
-  return fd < 0 ? undefined : new Fd(fd);
 }

@@ -1,7 +1,7 @@
 // What an older kernel takes instead of a program it has refused, tried one after the other.
 // Source: libbpf_prepare_prog_load and bpf_program__sanitize_prog in libbpf's libbpf.c.
 
-import { CALL, findSectionRow, Instructions, type ProgramSpec } from "elf-loader";
+import { type Btf, CALL, findSectionRow, Instructions, type ProgramSpec, withContextTypes } from "elf-loader";
 import {
   BPF_FUNC_probe_read,
   BPF_FUNC_probe_read_kernel,
@@ -11,20 +11,29 @@ import {
   BPF_FUNC_probe_read_user_str,
 } from "elf-loader/uapi";
 import { probeReadKernel } from "../features/probes.ts";
+import type { Fd } from "../sys/fd.ts";
 import type { Fields } from "../sys/struct.ts";
+import { loadBtf } from "./btf.ts";
 
 /** A program that was refused: what bpf(BPF_PROG_LOAD) was given, and the verifier's log of it. */
 export interface RefusedProgram {
   readonly spec: ProgramSpec;
   readonly fields: Fields;
   readonly log: string;
+  /** The object's BTF. */
+  readonly types: Btf | undefined;
+  /** Closes a descriptor once the program is loaded, or given up. */
+  readonly own: (fd: Fd) => Fd;
 }
 
 /** What to try next, undefined where there is nothing to change. */
 type Fallback = (refused: RefusedProgram) => Fields | undefined;
 
-/** Where the verifier has not come to an instruction, something around the program is what the kernel does not take. */
-const verified = (log: string): boolean => /^\d+: \(/m.test(log);
+/**
+ * Where the verifier has come neither to an instruction nor to a global function, something around the program is what
+ * the kernel does not take.
+ */
+const verified = (log: string): boolean => /^(?:\d+: \(|Validating )/m.test(log);
 
 /** Attach types came to program types that had none before. */
 const withoutAttachType: Fallback = ({ spec, fields, log }) => {
@@ -53,6 +62,13 @@ const withPlainReads: Fallback = ({ fields }) => {
   return changed && !probeReadKernel.probe() ? { ...fields, insns: code.bytes } : undefined;
 };
 
+/** Parameters that are contexts by their tag (6.8) get the type that older kernels take for one. */
+const withContexts: Fallback = ({ spec, fields, types, own }) => {
+  const changed = types && fields.prog_btf_fd !== undefined ? withContextTypes(types, spec.type) : undefined;
+  const btf = loadBtf(changed);
+  return btf && { ...fields, prog_btf_fd: own(btf).number };
+};
+
 /** What only describes the program: functions and lines. */
 const withoutDescription: Fallback = ({ fields, log }) => {
   if (verified(log) || fields.prog_btf_fd === undefined) return undefined;
@@ -65,4 +81,4 @@ const DESCRIPTION = [
   ...["line_info_rec_size", "line_info", "line_info_cnt"],
 ];
 
-export const FALLBACKS: readonly Fallback[] = [withoutAttachType, withPlainReads, withoutDescription];
+export const FALLBACKS: readonly Fallback[] = [withoutAttachType, withPlainReads, withContexts, withoutDescription];

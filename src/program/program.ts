@@ -1,6 +1,6 @@
 // BpfProgram: a program the verifier has accepted.
 
-import { AttachError, type LinkedProgram, type ProgramSpec } from "elf-loader";
+import { AttachError, type Btf, type LinkedProgram, type ProgramSpec } from "elf-loader";
 import { bpf_prog_info } from "elf-loader/uapi";
 import type { BpfMap } from "../map/map.ts";
 import { objGetInfoByFd, progLoad } from "../sys/bpf.ts";
@@ -8,7 +8,7 @@ import { Fd } from "../sys/fd.ts";
 import { cString } from "../sys/libc.ts";
 import { withMemlockRaised } from "../sys/memlock.ts";
 import { type Fields, readField } from "../sys/struct.ts";
-import { FALLBACKS } from "./fallbacks.ts";
+import { FALLBACKS, type RefusedProgram } from "./fallbacks.ts";
 import type { Attachment, AttachOptions, Hook, LoadedProgram } from "./hook.ts";
 import { loadError } from "./load-error.ts";
 import { type TestRun, type TestRunResult, testRun } from "./test-run.ts";
@@ -19,6 +19,8 @@ const NAME_LENGTH = 15; // BPF_OBJ_NAME_LEN without the NUL
 export interface LoadOptions {
   /** Descriptor of the object's BTF in the kernel, for line numbers in the verifier's log. */
   readonly btfFd?: number | undefined;
+  /** That BTF itself, to change it for kernels that do not know all of it. */
+  readonly types?: Btf | undefined;
   /** Descriptors of modules' BTF that its calls of kernel functions count from. */
   readonly fdArray?: Int32Array | undefined;
   readonly hook?: Hook | undefined;
@@ -57,7 +59,7 @@ export class BpfProgram implements LoadedProgram, Disposable {
   static #load(spec: ProgramSpec, linked: LinkedProgram, options: LoadOptions, target: Fields = {}): BpfProgram {
     const fields = { ...loadFields(spec, linked, options), ...target };
     const result = withMemlockRaised(() => progLoad(fields));
-    const fd = result < 0 ? fallBack(result, spec, linked, fields) : result;
+    const fd = result < 0 ? fallBack(result, linked, { spec, fields, types: options.types }) : result;
     const program = new BpfProgram(spec, new Fd(fd), options);
     options.onLog?.(spec.name, verifierLog(fields, true));
     return program;
@@ -98,8 +100,10 @@ export class BpfProgram implements LoadedProgram, Disposable {
 }
 
 /** The descriptor of what an older kernel takes instead. Throws the error of the last that the verifier looked at. */
-function fallBack(first: number, spec: ProgramSpec, linked: LinkedProgram, wanted: Fields): number {
-  let refused = { spec, fields: wanted, log: verifierLog(wanted) };
+function fallBack(first: number, linked: LinkedProgram, program: Omit<RefusedProgram, "log" | "own">): number {
+  using owned = new DisposableStack();
+  const own = (fd: Fd) => owned.use(fd);
+  let refused: RefusedProgram = { ...program, own, log: verifierLog(program.fields) };
   let result = first;
   for (const next of FALLBACKS) {
     const fields = next(refused);
@@ -108,10 +112,10 @@ function fallBack(first: number, spec: ProgramSpec, linked: LinkedProgram, wante
     if (again >= 0) return again;
     const log = verifierLog(fields);
     if (log === "") continue;
-    refused = { spec, fields, log };
+    refused = { ...refused, fields, log };
     result = again;
   }
-  throw loadError(result, spec, linked, refused.log);
+  throw loadError(result, program.spec, linked, refused.log);
 }
 
 function loadFields(spec: ProgramSpec, linked: LinkedProgram, options: LoadOptions): Fields {

@@ -2,9 +2,19 @@
 // kernel does not know, held against this kernel, which takes all of it.
 
 import { expect, test } from "bun:test";
-import { DOWNGRADES, kernelBtf } from "elf-loader";
+import {
+  type Btf,
+  DOWNGRADES,
+  downgradeBtf,
+  kernelBtf,
+  linkProgram,
+  type ProgramSpec,
+  VerifierError,
+  withContextTypes,
+} from "elf-loader";
 import { bpf_map_info } from "elf-loader/uapi";
-import { FEATURES } from "../../src/index.ts";
+import { BpfProgram, FEATURES } from "../../src/index.ts";
+import { loadBtf } from "../../src/program/btf.ts";
 import { btfLoad, objGetInfoByFd } from "../../src/sys/bpf.ts";
 import { close } from "../../src/sys/libc.ts";
 import { withMemlockRaised } from "../../src/sys/memlock.ts";
@@ -56,4 +66,26 @@ test("an object with kinds that the kernel may not know keeps its BTF, and what 
   using object = load("tags");
   expect(object.program("use").testRun(PACKET).retval).toBe(42);
   expect(mapValueType(object.map(".data").fd.number)).toBeGreaterThan(0);
+});
+
+/** Not part of the packet to a socket filter. */
+const ETHERNET_HEADER = 14;
+
+test("a parameter that is the context by its tag is one to a kernel that does not know tags (6.8)", () => {
+  const spec = fixture("arg_ctx");
+  const program = spec.programs.get("use") as ProgramSpec;
+  const types = spec.btf as Btf;
+  // What an older kernel has of it: no tags, whatever this one knows.
+  const untagged = (btf: Btf) => loadBtf(downgradeBtf(btf, ({ name }) => name !== "BTF kind DECL_TAG"));
+  const linked = linkProgram(spec, "use", () => 0);
+  using plain = untagged(types);
+  expect(() => BpfProgram.load(program, linked, { btfFd: plain?.number })).toThrow(VerifierError);
+  using changed = untagged(withContextTypes(types, program.type) as Btf);
+  using loaded = BpfProgram.load(program, linked, { btfFd: changed?.number });
+  const length = PACKET.length - ETHERNET_HEADER + 7;
+  expect(loaded.testRun(PACKET).retval).toBe(length);
+  // And so the loader does by itself.
+  using object = load("arg_ctx");
+  expect(object.program("use").testRun(PACKET).retval).toBe(length);
+  expect(withContextTypes(fixture("tags").btf as Btf, program.type)).toBeUndefined();
 });

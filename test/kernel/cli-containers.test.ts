@@ -14,6 +14,7 @@ import {
   SLOWNESS,
   scratch,
   threadPrivileges,
+  userSpace,
 } from "./support.ts";
 
 setDefaultTimeout(20_000 + SLOWNESS * 3_000);
@@ -58,6 +59,23 @@ describe("capabilities once attached", () => {
       expect(ended.status).toBe(0);
     });
   }
+
+  // The same mechanism for every mode: that each says right what it needs is no matter of the kernel.
+  userSpace(() => {
+    for (const [mode, kept, ...args] of [
+      ["chain", 0n],
+      ["queue", 0n],
+      ["lpm", 0n, "--cidr", "10.0.0.0/8=office"],
+      ["map-of-maps", CAP_BPF],
+      ["sockmap", 0n, "--listen", "127.0.0.1:29083", "--to", "127.0.0.1:1"],
+    ] as const)
+      test(`${mode}: every thread keeps only what is needed`, async () => {
+        const { threads, ended } = await capabilities(["--mode", mode, ...args]);
+        for (const thread of threads)
+          expect(thread).toEqual({ thread: thread.thread, ...left(kept | NEEDED), bounding: 0n });
+        expect(ended.status).toBe(0);
+      });
+  });
 
   test("CAP_KILL as well while there is a command to end", async () => {
     const { threads, ended } = await capabilities(["--mode", "ring", "--", "/bin/sleep", "60"]);

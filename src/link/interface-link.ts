@@ -1,8 +1,10 @@
 // Programs on the packets of a network interface, by a link: xdp (net/core/dev.c, 5.9), tcx (kernel/bpf/tcx.c, 6.6) and
 // netkit (drivers/net/netkit.c, 6.7). The target is an interface, by name or number, in the network namespace of this
-// thread. They look at the options target and, for XDP, mode.
+// thread. They look at the options target and flags, XDP at mode, the others at before and after.
 
 import {
+  BPF_F_AFTER,
+  BPF_F_BEFORE,
   EBUSY,
   EEXIST,
   EINVAL,
@@ -16,6 +18,7 @@ import { findInterface } from "../host/interfaces.ts";
 import type { Refused } from "../host/kernel-error.ts";
 import type { AttachOptions, Hook, LoadedProgram } from "../program/hook.ts";
 import { linkCreate } from "../sys/bpf.ts";
+import type { Fields } from "../sys/struct.ts";
 import { asLink } from "./link.ts";
 import { refuse, targetOf, unusable } from "./refuse.ts";
 
@@ -34,7 +37,10 @@ export function interfaceOf(
 type Explanation = Pick<Refused, "likely" | "action"> & { readonly unsupported?: boolean };
 type Explain = (result: number, options: AttachOptions) => Explanation;
 
-function interfaceHook(name: string, flags: (options: AttachOptions) => number, explain: Explain): Hook {
+/** Fields of link creation beyond those that all have. */
+type More = (options: AttachOptions) => Fields;
+
+function interfaceHook(name: string, more: More, explain: Explain): Hook {
   return {
     name,
     attach(program, options) {
@@ -43,7 +49,8 @@ function interfaceHook(name: string, flags: (options: AttachOptions) => number, 
         prog_fd: program.fd.number,
         target_ifindex: index,
         attach_type: program.spec.expectedAttachType,
-        flags: flags(options) | (options.flags ?? 0),
+        flags: options.flags,
+        ...more(options),
       });
       if (fd >= 0) return asLink(fd, name, target);
       const needs = ["CAP_NET_ADMIN"];
@@ -56,7 +63,7 @@ const MODES = { generic: XDP_FLAGS_SKB_MODE, native: XDP_FLAGS_DRV_MODE, offload
 
 export const xdp = interfaceHook(
   "xdp",
-  ({ mode }) => (mode ? MODES[mode] : 0),
+  ({ mode, flags = 0 }) => ({ flags: (mode ? MODES[mode] : 0) | flags }),
   (result, { mode }) =>
     result === -EBUSY || result === -EEXIST
       ? { likely: "another XDP program is attached there", action: "detach it first (ip link set dev NAME xdp off)" }
@@ -80,14 +87,24 @@ const younger =
     };
   };
 
+/** Where among the programs of an interface (kernel/bpf/mprog.c); `hook` is the member of the attribute. */
+const placed =
+  (hook: "tcx" | "netkit"): More =>
+  ({ before, after, flags = 0 }) => {
+    const other = before ?? after;
+    if (other === undefined) return {};
+    const where = flags | (before === undefined ? BPF_F_AFTER : BPF_F_BEFORE);
+    return { flags: where, ...(other === "all" ? {} : { [`${hook}.relative_fd`]: other.fd.number }) };
+  };
+
 export const tcx = interfaceHook(
   "tcx",
-  () => 0,
+  placed("tcx"),
   younger("6.6", "the program is attached there already", 'name the program\'s section "tc", which attaches by clsact'),
 );
 
 export const netkit = interfaceHook(
   "netkit",
-  () => 0,
+  placed("netkit"),
   younger("6.7", "the interface is no primary netkit device", "attach by xdp or tc"),
 );

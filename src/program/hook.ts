@@ -70,6 +70,9 @@ export interface AttachOptions {
   readonly mode?: "generic" | "native" | "offload" | undefined;
   /** Order among others at the same hook: a filter's priority, a netfilter hook's. */
   readonly priority?: number | undefined;
+  /** Which program at the same place it runs before, or after; "all": first, or last. Last where nothing is said. */
+  readonly before?: LoadedProgram | "all" | undefined;
+  readonly after?: LoadedProgram | "all" | undefined;
   /** Where in the netfilter's way of a packet: "ipv4" or "ipv6", and the hook. */
   readonly family?: "ipv4" | "ipv6" | undefined;
   readonly netfilterHook?: "pre_routing" | "local_in" | "forward" | "local_out" | "post_routing" | undefined;

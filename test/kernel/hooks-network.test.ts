@@ -121,6 +121,33 @@ test.skipIf(GUEST && !hasFilters)(
   },
 );
 
+const hasTcx = (() => {
+  using object = load("hooks_network", "on_tcx_ingress");
+  try {
+    object.program("on_tcx_ingress").attach("lo").close();
+    return true;
+  } catch {
+    return false;
+  }
+})();
+
+test.skipIf(!hasTcx)("programs of an interface run in the order that is asked for", () => {
+  using one = load("hooks_network", "on_tcx_ingress");
+  using other = load("hooks_network", "last_word");
+  const [counted, decides] = [one.program("on_tcx_ingress"), other.program("last_word")];
+  const rounds = (options: object): number[] => {
+    const before = [seen(one), seen(other)];
+    using _first = counted.attach("lo");
+    using _second = decides.attach({ target: "lo", ...options });
+    datagrams(2);
+    return [seen(one) - (before[0] ?? 0), seen(other) - (before[1] ?? 0)];
+  };
+  expect(rounds({})).toEqual([2, 2]);
+  expect(rounds({ before: counted })).toEqual([0, 2]);
+  expect(rounds({ before: "all" })).toEqual([0, 2]);
+  expect(rounds({ after: counted })).toEqual([2, 2]);
+});
+
 test("what is refused says why, and what is near", () => {
   using object = load("hooks_network", "on_xdp", "on_tc", "on_socket");
   const said = (action: () => unknown) => (thrownBy(action) as BpfError).message;

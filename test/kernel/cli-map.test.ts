@@ -35,6 +35,7 @@ test("list says of every map what bpftool says", async () => {
   const { status, stdout, stderr } = await map("list", "--output", "jsonl");
   expect([status, stderr]).toEqual([0, ""]);
   const ours = new Map(recordsOf(stdout).map((record) => [record.id, record]));
+  for (const { type } of ours.values()) expect(type).toBe("map_info");
   type Shown = {
     id: number;
     name?: string;

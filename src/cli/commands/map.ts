@@ -118,7 +118,7 @@ async function list(words: readonly string[], _settings: MapSettings, { report, 
     const { id, name, keySize, valueSize, maxEntries, flags } = info;
     const type = mapType(info.type).name;
     const fields = { id, map_type: type, name, key: keySize, value: valueSize, max_entries: maxEntries, flags };
-    report.record("map", fields, () =>
+    report.record("map_info", fields, () =>
       `${id}: ${type} ${asText(name) || "-"} key ${keySize} value ${valueSize} entries ${maxEntries}`.trimEnd(),
     );
   }

@@ -4,7 +4,7 @@ import type { Surroundings } from "./commands/command.ts";
 import { type Invocation, OWN_OPTIONS } from "./options.ts";
 import type { Report } from "./report.ts";
 import { run } from "./run.ts";
-import type { OwnOption } from "./settings.ts";
+import { CALL_DEFAULTS, type OwnOption } from "./settings.ts";
 
 /** The status to end with. Throws BpfError or StatusError. */
 export function runMode(options: Invocation, surroundings: Surroundings): Promise<number> {
@@ -24,4 +24,7 @@ function sayWithoutEffect(options: Invocation, report: Report): void {
     if (options[name] !== undefined && !options.mode.uses.includes(name))
       report.note(`${OWN_OPTIONS[name].long} has no effect in ${options.mode.name} mode`);
   }
+  for (const [name, nothing] of options.mode.withoutCalls ? Object.entries(CALL_DEFAULTS) : [])
+    if (options[name as keyof typeof CALL_DEFAULTS] !== nothing)
+      report.note(`--${name} has no effect in ${options.mode.name} mode`);
 }

@@ -6,6 +6,15 @@ import type { Cidr } from "./cidr.ts";
 /** What is watched where nothing is said. */
 export const DEFAULT_SYSCALL = "execve";
 
+/** What says which calls of which system call are watched, and what each is where nobody says anything. */
+export const CALL_DEFAULTS = {
+  attach: "auto",
+  syscall: DEFAULT_SYSCALL,
+  uid: undefined,
+  pid: undefined,
+  comm: undefined,
+};
+
 export type Format = "text" | "jsonl";
 
 /** Options that only some modes have a use for. */

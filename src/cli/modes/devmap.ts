@@ -90,5 +90,6 @@ export const devmap: Mode = {
   description: "joins --from and --to: packets redirected between two interfaces by XDP, counted each way",
   refreshes: true,
   uses: ["interval", "from", "to", "xdp"],
+  withoutCalls: true,
   start,
 };

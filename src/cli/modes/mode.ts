@@ -45,6 +45,8 @@ export interface Mode {
   readonly refreshes: boolean;
   /** Which of the options for some modes only it has a use for. */
   readonly uses: readonly OwnOption[];
+  /** It watches no system call: what chooses among calls has no effect. */
+  readonly withoutCalls?: boolean;
   /** Loads, opens what reads, attaches. Throws BpfError or UsageError; then nothing is left behind. */
   readonly start: (settings: Settings, report: Report) => RunningMode;
 }

@@ -117,5 +117,6 @@ export const sockmap: Mode = {
   description: "a TCP proxy from --listen to --to whose bytes stay in the kernel; a line for each connection",
   refreshes: false,
   uses: ["listen", "to"],
+  withoutCalls: true,
   start,
 };

@@ -69,8 +69,13 @@ const TARGETS: Record<string, (syscall: string) => string> = {
 function exact(executable: string, mode: Mode, attach: string): BareRun {
   const { times, does = "exec", events = times, options = "", shows }: Watched = MODES[mode];
   const target = (TARGETS[attach] ?? TARGETS.kprobe)?.(does === "exec" ? "execve" : does);
+  const words = [
+    `--mode ${mode} --attach ${attach} --interval 60 --comm witness`,
+    options,
+    `-- /witness ${does} ${times}`,
+  ];
   return {
-    command: `/${executable} --mode ${mode} --attach ${attach} --interval 60 --comm witness ${options} -- /witness ${does} ${times}`,
+    command: `/${executable} ${words.filter(Boolean).join(" ")}`,
     checks: [
       shows,
       prints(new RegExp(`^hello-ebpf: attached ${mode} to ${target}\\b`), 1),

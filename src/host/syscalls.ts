@@ -3,6 +3,7 @@
 
 import { SYSCALL_NUMBERS } from "../sys/syscall-numbers.ts";
 import { symbolAddresses } from "./kernel-symbols.ts";
+import { vmlinuxBtf } from "./vmlinux-btf.ts";
 
 /** Where the entry's function is not called after the system call (arch/x86/entry/syscalls/syscall_64.tbl and its like). */
 const ENTRY_NAMES: { readonly [syscall: string]: string } = {
@@ -37,9 +38,10 @@ export function syscallFunctions(name: string): string[] {
   return [`${WRAPPER_PREFIX}${entry}`, `sys_${entry}`];
 }
 
-/** Whether entries are wrappers, whose argument is the caller's registers. */
+/** Whether entries are wrappers, whose argument is the caller's registers. Its types say it sooner than its symbols. */
 export function syscallWrapper(): boolean {
   const name = `${WRAPPER_PREFIX}bpf`;
+  if (vmlinuxBtf()?.findByName(name, "func")) return true;
   return (symbolAddresses([name]).get(name)?.size ?? 0) > 0;
 }
 

@@ -35,7 +35,7 @@ const addCidrOption = (text: string, before?: readonly Cidr[]) => valued((given)
 export const OWN_OPTIONS: { readonly [name in OwnOption]: Option } = {
   interval: new Option(
     "--interval <s>",
-    "map, queue, stack, lru, lpm, map-of-maps: seconds between two looks (default: 2); chain: over which is counted (default: 1)",
+    "map, queue, stack, lru, lpm, map-of-maps, devmap: seconds between two looks (default: 2); chain: over which is counted (default: 1)",
   ).argParser(valued(parseSeconds)),
   bufferSize: new Option(
     "--buffer-size <bytes>",

@@ -18,6 +18,8 @@ export interface PairMaps {
 const SOON_MS = 1;
 const LATER_MS = 20;
 const CHUNK = 64 << 10;
+/** Bytes that may wait in the kernel for a receiver: many times what its socket holds. */
+const MOST_BACKLOG = 32 << 20;
 
 /** A socket that failed; its errno. */
 export class ConnectionError extends Error {
@@ -39,6 +41,7 @@ class Direction {
   readonly #before: number;
   #copied = 0;
   #spliced = false;
+  #held = false;
 
   constructor(from: TcpSocket, to: TcpSocket, maps: PairMaps) {
     this.#from = from;
@@ -80,7 +83,9 @@ class Direction {
   /** The kernel forwards: what is left is to notice the end, and to hold it back until the last byte has gone on. */
   async #watch(poller: PollerShare): Promise<void> {
     // An error is told once: each look at the socket is acted upon.
-    for (let found = this.#from.peek(); found !== 0; found = this.#from.peek()) {
+    while (!this.#held) {
+      const found = this.#from.peek();
+      if (found === 0) break;
       if (wouldBlock(found)) await poller.wait(this.#from.number);
       else if (found > 0)
         await Bun.sleep(SOON_MS); // on its way to the program
@@ -90,11 +95,28 @@ class Direction {
       this.#check();
       await Bun.sleep(wait);
     }
+    if (this.#held) await this.#copy(poller);
   }
 
   /** What came is counted before it is queued for the other socket, and given to it later. */
   #isDrained(): boolean {
-    return this.#from.unread() === 0 && this.#to.handed() - this.#before >= this.#inKernel();
+    return (this.#held || this.#from.unread() === 0) && this.#backlog() <= 0;
+  }
+
+  /** Bytes that the kernel has taken from one socket and not yet given to the other. */
+  #backlog(): number {
+    return this.#inKernel() - (this.#to.handed() - this.#before);
+  }
+
+  /**
+   * The kernel takes from a fast sender whatever a slow receiver does. Where too much has gathered, the socket is its own
+   * again, whose window holds the sender back, and what comes is copied from then on.
+   */
+  hold(poller: PollerShare): void {
+    if (!this.#spliced || this.#held || this.#backlog() < MOST_BACKLOG) return;
+    this.#held = true;
+    this.#maps.sources.delete(this.#cookie);
+    poller.cancel(this.#from.number);
   }
 
   /** Throws where the other socket takes nothing any more. */
@@ -171,6 +193,11 @@ export class Pair {
       if (!(error instanceof ConnectionError)) throw error;
       return error.errno;
     }
+  }
+
+  /** To be called now and then: keeps what waits in the kernel within bounds. */
+  hold(): void {
+    for (const direction of [this.#there, this.#back]) direction.hold(this.#poller);
   }
 
   /** Bytes from the client to the target, and back. */

@@ -19,6 +19,9 @@ interface OpenConnection {
   pair?: Pair;
 }
 
+/** How often each connection is looked at for a receiver that is too slow. */
+const HOLD_MS = 25;
+
 /** Accepts, connects and carries, until closed. */
 export class TcpProxy {
   readonly #listener: TcpSocket;
@@ -55,8 +58,12 @@ export class TcpProxy {
     const target = await this.#connect();
     if (!this.#open.has(connection)) return void (target instanceof TcpSocket && target.close());
     if (!(target instanceof TcpSocket)) return this.#end(connection, target);
-    connection.pair = new Pair(client, target, this.#maps, this.#poller);
-    this.#end(connection, await connection.pair.run());
+    const pair = new Pair(client, target, this.#maps, this.#poller);
+    connection.pair = pair;
+    const timer = setInterval(() => pair.hold(), HOLD_MS);
+    const errno = await pair.run();
+    clearInterval(timer);
+    this.#end(connection, errno);
   }
 
   /** The target, connected, or the errno that it refused with. */

@@ -338,19 +338,14 @@ function generateCapabilities(): string {
   )}`;
 }
 
-function generateLinkTypes(): string {
+/** Enumerators of linux/bpf.h by number: their names as `name` makes them. */
+function generateNames(table: string, about: string, wanted: RegExp, name: (enumerator: string) => string): string {
   const headers = ["linux/bpf.h"];
-  const names = enumerators(syntaxTree(headers), /^BPF_LINK_TYPE_(?!UNSPEC$)/);
+  const names = enumerators(syntaxTree(headers), wanted);
   const values = evaluate(include(headers), names).map(Number);
-  const entries = names.map((n, i): [string, string] => [
-    String(values[i] ?? 0),
-    n.slice("BPF_LINK_TYPE_".length).toLowerCase(),
-  ]);
-  return `/** Name of each type of bpf_link, in small letters. */\n${printTable(
-    "LINK_TYPES",
-    entries.sort((a, b) => Number(a[0]) - Number(b[0])),
-    "{ readonly [type: number]: string }",
-  )}`;
+  const entries = names.map((n, i): [string, string] => [String(values[i] ?? 0), name(n)]);
+  entries.sort((a, b) => Number(a[0]) - Number(b[0]));
+  return `/** ${about} */\n${printTable(table, entries, "{ readonly [number: number]: string }")}`;
 }
 
 /** The open(2) flags that are not the same number on both machines. */
@@ -400,7 +395,23 @@ export function generate(version = headersVersion()): Map<string, string> {
     ...Object.entries(SOURCES).map(([file, s]): [string, string, string] => [file, s.about, generateFile(s)]),
     ["errno.ts", "errno numbers and names, both ways; the same on x86-64 and arm64", generateErrno()],
     ["capabilities.ts", "Capabilities by name", generateCapabilities()],
-    ["link-types.ts", "Types of bpf_link by number", generateLinkTypes()],
+    [
+      "link-types.ts",
+      "Types of bpf_link by number",
+      generateNames(
+        "LINK_TYPES",
+        "Name of each type of bpf_link, in small letters.",
+        /^BPF_LINK_TYPE_(?!UNSPEC$)/,
+        (name) => name.slice("BPF_LINK_TYPE_".length).toLowerCase(),
+      ),
+    ],
+    [
+      "helpers.ts",
+      "Helpers by number",
+      generateNames("HELPERS", "Name of each helper, as a program calls it.", /^BPF_FUNC_(?!unspec$)/, (name) =>
+        name.replace("BPF_FUNC_", "bpf_"),
+      ),
+    ],
     [
       "open-flags.ts",
       "open(2) flags whose numbers differ between the two machines; the others are in linux.ts",

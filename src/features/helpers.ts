@@ -1,13 +1,7 @@
 // Helpers by number, and the kernel that brought each: numbers were given out in order (include/uapi/linux/bpf.h,
 // __BPF_FUNC_MAPPER), so that the first of each version tells. Data for messages; nothing is decided by it.
 
-import * as uapi from "elf-loader/uapi";
-
-const NAMES = new Map(
-  Object.entries(uapi).flatMap(([name, value]) =>
-    name.startsWith("BPF_FUNC_") && typeof value === "number" ? [[value, name.replace("BPF_FUNC_", "bpf_")]] : [],
-  ) as [number, string][],
-);
+import { HELPERS } from "elf-loader/uapi";
 
 /** The first helper of each version, from the newest. */
 const FIRST: readonly (readonly [number: number, version: string])[] = [
@@ -27,7 +21,7 @@ const FIRST: readonly (readonly [number: number, version: string])[] = [
 ];
 
 /** `bpf_loop`; undefined where no kernel has such a helper. */
-export const helperName = (number: number): string | undefined => NAMES.get(number);
+export const helperName = (number: number): string | undefined => HELPERS[number];
 
 /** The kernel that brought a helper, of those that came with 5.10 or later. */
 export const helperSince = (number: number): string | undefined => FIRST.find(([first]) => number >= first)?.[1];

@@ -7,6 +7,7 @@ export * from "./btf.ts";
 export * from "./capabilities.ts";
 export * from "./elf.ts";
 export * from "./errno.ts";
+export * from "./helpers.ts";
 export * from "./layout.ts";
 export * from "./link-types.ts";
 export * from "./linux.ts";

@@ -2,7 +2,7 @@
 // Types of bpf_link by number.
 
 /** Name of each type of bpf_link, in small letters. */
-export const LINK_TYPES: { readonly [type: number]: string } = {
+export const LINK_TYPES: { readonly [number: number]: string } = {
   1: "raw_tracepoint",
   2: "tracing",
   3: "cgroup",

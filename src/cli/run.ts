@@ -22,7 +22,7 @@ export async function run(
 ): Promise<number> {
   using running = start(report);
   const { source } = running;
-  Bun.gc(true); // what was needed to get here, the kernel's BTF above all, is not kept while idle
+  Bun.shrink(); // what was needed to get here, the kernel's BTF above all, is not kept while idle
   const timer = options.duration && setTimeout(() => endings.end({ status: 0 }), options.duration);
   const child =
     options.command.length > 0 ? new Child(options.command, (status) => endings.end({ status })) : undefined;

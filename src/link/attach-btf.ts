@@ -1,15 +1,20 @@
 // What a program is told at load of a target that is a type of BTF: attach_btf_id, and of which BTF where it is not the
 // kernel's own (kernel/bpf/syscall.c, bpf_prog_load; libbpf's find_kernel_btf_id).
 
-import { AttachError, type Btf, type BtfKind, type ProgramSpec, UnsupportedError } from "elf-loader";
+import { AttachError, assemble, type Btf, type BtfKind, type ProgramSpec, UnsupportedError } from "elf-loader";
+import { BPF_ALU64, BPF_EXIT, BPF_JMP, BPF_K, BPF_MOV, BPF_REG_0, EPERM } from "elf-loader/uapi";
 import { closeHint } from "../host/close-names.ts";
+import { kernelError } from "../host/kernel-error.ts";
 import { kernelFunctionNames } from "../host/kernel-symbols.ts";
 import { moduleBtfs } from "../host/kernel-types.ts";
 import { moduleBtfFd } from "../host/module-btf.ts";
 import { programBtf } from "../host/program-btf.ts";
 import { vmlinuxBtf } from "../host/vmlinux-btf.ts";
 import type { LoadTarget } from "../program/hook.ts";
+import { progLoad } from "../sys/bpf.ts";
 import { Fd } from "../sys/fd.ts";
+import { close, cString } from "../sys/libc.ts";
+import { withMemlockRaised } from "../sys/memlock.ts";
 
 /** How targets of a kind of hook are named. */
 export interface Naming {
@@ -44,6 +49,29 @@ function notThere(spec: ProgramSpec, target: string, where: string, names: Itera
   });
 }
 
+const RETURN_ZERO = assemble([
+  { code: BPF_ALU64 | BPF_MOV | BPF_K, dst: BPF_REG_0, imm: 0 },
+  { code: BPF_JMP | BPF_EXIT },
+]);
+
+/**
+ * Throws where the kernel refuses such programs whatever their target, as one that is locked down does: it is told with
+ * the first type of any BTF, which is no function. So 5 MB of types are read only where they are of use.
+ */
+function refuseEarly(spec: ProgramSpec): void {
+  const fields = {
+    ...{ prog_type: spec.type, expected_attach_type: spec.expectedAttachType, attach_btf_id: 1 },
+    ...{ insns: RETURN_ZERO, insn_cnt: RETURN_ZERO.byteLength / 8, license: cString("GPL") },
+  };
+  const result = withMemlockRaised(() => progLoad(fields));
+  if (result >= 0) close(result);
+  if (result !== -EPERM) return;
+  throw kernelError(result, {
+    ...{ doing: `load program ${spec.name}`, call: "bpf(BPF_PROG_LOAD)", subject: `program ${spec.name}` },
+    needs: ["CAP_BPF", "CAP_PERFMON"],
+  });
+}
+
 /** The target's type by its name; throws AttachError where there is none, UnsupportedError where the kernel has no BTF. */
 export function btfTarget(spec: ProgramSpec, naming: Naming): LoadTarget {
   const target = spec.target;
@@ -53,6 +81,7 @@ export function btfTarget(spec: ProgramSpec, naming: Naming): LoadTarget {
       action: "set its target before it is loaded",
     });
   if (spec.targetProgram !== undefined) return programTarget(spec, target, spec.targetProgram);
+  refuseEarly(spec);
   const btf = vmlinuxBtf();
   if (!btf) throw noBtf(spec);
   const [, module, inModule] = /^([^:]+):(.+)$/.exec(target) ?? [];

@@ -97,9 +97,9 @@ function moduleTarget(name: string, kind: Naming["kind"], module: string | undef
   for (const btf of moduleBtfs()) {
     if (module !== undefined && btf.name !== module) continue;
     const id = btf
-      .findAll([name])
+      .findAll([name], new Set([kind]))
       .get(name)
-      ?.find((type) => btf.kind(type) === kind && btf.nameOf(type) === name);
+      ?.find((type) => btf.nameOf(type) === name);
     const fd = id && moduleBtfFd(btf.name);
     if (id && fd instanceof Fd) return { fields: { attach_btf_id: id, attach_btf_obj_fd: fd.number }, owned: [fd] };
   }

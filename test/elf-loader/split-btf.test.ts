@@ -47,13 +47,14 @@ test("ids and names continue the kernel's", () => {
   expect(module.findByName("not_there")).toBe(first);
   expect(module.findByName("inner", "struct")).toBe(inner);
   expect(kernel.findByName("not_there")).toBe(0);
-  expect(module.findAll(["not_there", "inner", "lone"])).toEqual(
+  expect(module.findAll(["not_there", "inner", "lone"], new Set(["struct", "var"] as const))).toEqual(
     new Map([
       ["not_there", [first]],
       ["inner", []],
       ["lone", [first + 2]],
     ]),
   );
+  expect(module.findAll(["lone"], new Set(["struct"] as const))).toEqual(new Map([["lone", []]]));
   expect([...module.idsOf("struct")]).toEqual([first]);
 });
 

@@ -36,6 +36,8 @@ export class Btf {
   readonly #stringsFrom: number;
   /** Index of the first word of each record of its own, by id less #lastOfBase. */
   readonly #starts: Uint32Array;
+  /** BTF_KIND_* of each, the same way: a search in them is many times faster than a loop. */
+  readonly #kinds: Uint8Array;
   /** Types asked for lately: whoever follows a path asks for the same few again and again. */
   readonly #decoded = new Map<number, BtfType>();
 
@@ -46,7 +48,7 @@ export class Btf {
     this.#types = types;
     this.#lastOfBase = base ? base.typeCount - 1 : 0;
     this.#stringsFrom = base?.stringsEnd ?? 0;
-    this.#starts = this.#index();
+    [this.#starts, this.#kinds] = this.#index();
     this.typeCount = this.#lastOfBase + this.#starts.length;
   }
 
@@ -140,14 +142,17 @@ export class Btf {
   }
 
   /**
-   * Ids of its own types (not the base's) whose name, without a flavor (`___old`), is one of these; by that name, in
-   * order. One scan for all of them.
+   * Ids of its own types (not the base's) of some kinds whose name, without a flavor (`___old`), is one of these; by that
+   * name, in order. One scan for all of them.
    */
-  findAll(names: Iterable<string>): Map<string, number[]> {
+  findAll(names: Iterable<string>, kinds: ReadonlySet<BtfKind>): Map<string, number[]> {
     const found = new Map([...names].map((name) => [name, [] as number[]]));
     const { words, strings } = this.#types;
     const ofBase = this.base ? this.base.#types.strings : strings;
-    for (const i of likelyNamed(found.keys(), words, this.#starts, [strings, ofBase], this.#stringsFrom)) {
+    for (const i of likelyNamed(found.keys(), {
+      ...{ words, starts: this.#starts, kinds: this.#kinds, wanted: kindNumbers(kinds) },
+      ...{ strings, ofBase, from: this.#stringsFrom },
+    })) {
       const name = this.stringAt(words[this.#starts[i] as number] as number);
       found.get(essentialName(name))?.push(this.#lastOfBase + i);
     }
@@ -289,14 +294,15 @@ export class Btf {
   }
 
   /** Where each record begins. What is allocated for it is bounded by the records themselves. */
-  #index(): Uint32Array {
+  #index(): [Uint32Array, Uint8Array] {
     const { words } = this.#types;
-    const starts = new Uint32Array(Math.floor(words.length / TYPE_WORDS) + 2);
-    const count = indexRecords(words, starts);
+    const most = Math.floor(words.length / TYPE_WORDS) + 2;
+    const [starts, kinds] = [new Uint32Array(most), new Uint8Array(most)];
+    const count = indexRecords(words, starts, kinds);
     const last = starts[count] as number;
     const end = last + recordWords(words, last);
     if (count > 0 && end !== words.length) throw this.#badRecord(count, last);
-    return starts.slice(0, count + 1);
+    return [starts.slice(0, count + 1), kinds.slice(0, count + 1)];
   }
 
   #badRecord(index: number, at: number): ObjectError {
@@ -308,6 +314,10 @@ export class Btf {
   }
 }
 
+/** BTF_KIND_* of kinds. */
+const kindNumbers = (kinds: ReadonlySet<BtfKind>): number[] =>
+  Object.entries(RECORD_FORMATS).flatMap(([number, { kind }]) => (kinds.has(kind) ? [Number(number)] : []));
+
 /** Words of a record by BTF_KIND_*, without its entries (0: no such kind), and words of each entry. */
 const FIXED_WORDS = new Uint32Array(32);
 const EACH_WORDS = new Uint32Array(32);
@@ -317,10 +327,10 @@ for (const [kind, { fixed, each }] of Object.entries(RECORD_FORMATS)) {
 }
 
 /**
- * Fills in where each record begins and returns how many there are; the last one may be of no kind, or cut off.
+ * Fills in where each record begins and of what kind it is, and returns how many there are; the last one may be of no kind, or cut off.
  * A loop of its own with nothing else in it: the first one over a kernel's BTF runs before the JIT has seen it.
  */
-function indexRecords(words: Int32Array, starts: Uint32Array): number {
+function indexRecords(words: Int32Array, starts: Uint32Array, kinds: Uint8Array): number {
   const fixed = FIXED_WORDS;
   const each = EACH_WORDS;
   const length = words.length;
@@ -330,6 +340,7 @@ function indexRecords(words: Int32Array, starts: Uint32Array): number {
     starts[++count] = at;
     const info = words[at + 1] as number;
     const kind = (info >>> 24) & 31;
+    kinds[count] = kind;
     const size = fixed[kind] as number;
     if (size === 0) break;
     at += size + (info & 0xffff) * (each[kind] as number);

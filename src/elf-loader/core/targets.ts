@@ -4,6 +4,7 @@
  */
 import type { Btf } from "../btf/btf.ts";
 import { essentialName } from "../btf/names.ts";
+import type { BtfKind } from "../btf/types.ts";
 import { sameKind } from "./compatible.ts";
 
 /** Where to look; each is opened only when asked for. */
@@ -14,6 +15,9 @@ export interface CoreTargets {
   modules(): Iterable<Btf>;
 }
 
+/** The one may stand for the other. */
+const ENUMS: ReadonlySet<BtfKind> = new Set<BtfKind>(["enum", "enum64"]);
+
 export interface Candidate {
   readonly btf: Btf;
   readonly id: number;
@@ -23,6 +27,7 @@ export class CandidateFinder {
   readonly #local: Btf;
   readonly #targets: CoreTargets;
   readonly #names: ReadonlySet<string>;
+  readonly #kinds: ReadonlySet<BtfKind>;
   /** By the object's type. */
   readonly #found = new Map<number, Candidate[]>();
   #inKernel: Map<string, number[]> | undefined;
@@ -32,6 +37,8 @@ export class CandidateFinder {
   constructor(local: Btf, types: Iterable<number>, targets: CoreTargets) {
     this.#local = local;
     this.#targets = targets;
+    const kinds = new Set([...types].map((id) => local.kind(id)));
+    this.#kinds = kinds.has("enum") || kinds.has("enum64") ? kinds.union(ENUMS) : kinds;
     this.#names = new Set([...types].map((id) => essentialName(local.nameOf(id))).filter((name) => name !== ""));
   }
 
@@ -53,10 +60,13 @@ export class CandidateFinder {
   #search(id: number): Candidate[] {
     const name = essentialName(this.#local.nameOf(id));
     const kernel = this.#targets.vmlinux();
-    this.#inKernel ??= kernel.findAll(this.#names);
+    this.#inKernel ??= kernel.findAll(this.#names, this.#kinds);
     const found = this.#ofKind(id, kernel, this.#inKernel.get(name) ?? []);
     if (found.length > 0) return found;
-    this.#inModules ??= [...this.#targets.modules()].map((btf) => ({ btf, ids: btf.findAll(this.#names) }));
+    this.#inModules ??= [...this.#targets.modules()].map((btf) => ({
+      btf,
+      ids: btf.findAll(this.#names, this.#kinds),
+    }));
     return this.#inModules.flatMap(({ btf, ids }) => this.#ofKind(id, btf, ids.get(name) ?? []));
   }
 

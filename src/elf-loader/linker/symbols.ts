@@ -4,6 +4,7 @@
  */
 import type { Btf } from "../btf/btf.ts";
 import { essentialName } from "../btf/names.ts";
+import type { BtfKind } from "../btf/types.ts";
 import { typesCompatible } from "../core/compatible.ts";
 import type { CoreTargets } from "../core/targets.ts";
 import { ObjectError } from "../errors.ts";
@@ -39,6 +40,8 @@ export function resolveSymbols(spec: ObjectSpec, targets: CoreTargets): Map<stri
   return found;
 }
 
+const SYMBOLS: ReadonlySet<BtfKind> = new Set<BtfKind>(["var", "func"]);
+
 class SymbolFinder {
   readonly #names: ReadonlySet<string>;
   readonly #targets: CoreTargets;
@@ -63,7 +66,7 @@ class SymbolFinder {
   }
 
   #scan(btf: Btf) {
-    return { btf, ids: btf.findAll(this.#names) };
+    return { btf, ids: btf.findAll(this.#names, SYMBOLS) };
   }
 }
 

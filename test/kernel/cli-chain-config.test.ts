@@ -140,7 +140,10 @@ userSpace(() => {
 
   test("config: what is not there is said in one line", async () => {
     for (const [args, line] of [
-      [["config", "--pin", bpffs], /Cannot open a map at .*hello_filters: .* gave ENOENT: /],
+      [
+        ["config", "--pin", bpffs],
+        /Cannot find .*hello_filters: no --mode config runs there; start one, or say where by --pin$/,
+      ],
       [["--mode", "config", "--pin", folder], /no bpffs is mounted there; mount one: mount -t bpf bpf /],
       [["config", "--uid", "x"], /'--uid <n>' argument 'x' is invalid/],
     ] as const) {

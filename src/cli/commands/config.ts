@@ -1,9 +1,10 @@
 // hello-ebpf config: gives a run of --mode config other filters, without a restart.
 
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Option } from "commander";
 import { newCommand, parseArguments } from "../command-line.ts";
-import { EXIT } from "../exit-status.ts";
+import { EXIT, StatusError } from "../exit-status.ts";
 import { FILTER_OPTIONS } from "../filter-options.ts";
 import { DEFAULT_PIN_FOLDER, describeFilters, FILTERS, openFilters, writeFilters } from "../filters.ts";
 import type { Command, Prepared, Surroundings } from "./command.ts";
@@ -33,6 +34,11 @@ export const config: Command = {
 
 async function replace(settings: ConfigSettings, { report, output }: Surroundings): Promise<number> {
   const path = join(settings.pin, FILTERS);
+  if (!existsSync(path))
+    throw new StatusError(
+      `Cannot find ${path}: no --mode config runs there; start one, or say where by --pin`,
+      EXIT.failed,
+    );
   using map = openFilters(path);
   writeFilters(map, settings);
   const { uid, comm } = settings;

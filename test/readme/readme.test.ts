@@ -1,4 +1,4 @@
-// README.md stays true: its commands are run, what they print has the shape of what is shown, its program works.
+// README.md, and what it points to, stays true: its commands are run, what they print has the shape of what is shown, its program works.
 
 import { describe, expect, test } from "bun:test";
 import { rmSync, writeFileSync } from "node:fs";
@@ -6,20 +6,27 @@ import { join, resolve } from "node:path";
 
 const ROOT = resolve(import.meta.dir, "../..");
 const readme = await Bun.file(join(ROOT, "README.md")).text();
+/** With what README.md points to. */
+const all = [
+  readme,
+  ...(await Promise.all(["bpf", "src"].map((folder) => Bun.file(join(ROOT, folder, "README.md")).text()))),
+];
 const root = process.getuid?.() === 0;
 
 /** The code blocks of a language, without the fences. */
-function blocks(language: string): string[] {
-  return [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, "gms"))].map((match) => match[1] ?? "");
+function blocks(language: string, text = readme): string[] {
+  return [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, "gms"))].map((match) => match[1] ?? "");
 }
 
 /** A command after `$ `, and the lines it is shown to print. */
-const commands = blocks("console").flatMap((block) =>
-  block.split(/^\$ /m).flatMap((part) => {
-    const [command = "", ...lines] = part.trimEnd().split("\n");
-    return command === "" ? [] : [{ command, lines }];
-  }),
-);
+const commands = all
+  .flatMap((text) => blocks("console", text))
+  .flatMap((block) =>
+    block.split(/^\$ /m).flatMap((part) => {
+      const [command = "", ...lines] = part.trimEnd().split("\n");
+      return command === "" ? [] : [{ command, lines }];
+    }),
+  );
 
 /** Numbers, names of processes and the trace flags differ from run to run; all else must be as shown. */
 function shape(line: string): string {
@@ -67,7 +74,7 @@ describe.skipIf(!root)("README.md (needs root)", () => {
 
 test("every npm command that is named exists", async () => {
   const { scripts } = await Bun.file(join(ROOT, "package.json")).json();
-  const named = [...readme.matchAll(/npm (?:run )?([\w:]+)/g)].map((match) => match[1] ?? "");
+  const named = [...all.join("").matchAll(/npm (?:run )?([\w:]+)/g)].map((match) => match[1] ?? "");
   expect(named.length).toBeGreaterThan(3);
   for (const name of new Set(named.filter((name) => name !== "and" && name !== "as")))
     expect(scripts).toHaveProperty(name);

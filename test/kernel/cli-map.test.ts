@@ -106,20 +106,20 @@ test("set, get and delete do what they say, in the bytes that bpftool sees", asy
 });
 
 test("arrays, prefixes, bytes, queues and values of every CPU are read and written as text", async () => {
-  const slots = object.map("slots").id;
+  const [slots, plain] = [`${object.map("slots").id}`, `${object.map("plain").id}`];
   const byCpu = object.map("by_cpu") as BpfPerCpuArray<number>;
   const cpus = (byCpu.get(0) ?? []).map((_, cpu) => cpu + 5);
   const id = (name: string) => others.find((other) => other.name === name)?.id;
   const script: readonly (readonly [args: string[], stdout: string])[] = [
-    [["set", `${slots}`, "1", '{"count":7}'], ""],
-    [["get", `${slots}`, "1"], '1: {"sum":0,"count":7,"unit":""}\n'],
+    [["set", slots, "1", '{"count":7}'], ""],
+    [["get", slots, "1"], '1: {"sum":0,"count":7,"unit":""}\n'],
     [["set", `${byCpu.id}`, "0", JSON.stringify(cpus)], ""],
     [["get", `${byCpu.id}`, "0"], `0: ${JSON.stringify(cpus)}\n`],
     [["get", "routes", "10.1.2.3"], "10.1.2.3: 02 00 00 00 00 00 00 00\n"],
     [["set", "routes", "10.2.0.0/16", "0x0102"], ""],
     [["get", "routes", "10.2.2.3"], "10.2.2.3: 02 01 00 00 00 00 00 00\n"],
-    [["set", "plain", "010203040506", "07 08 09"], ""],
-    [["dump", "plain"], "01 02 03 04 05 06: 07 08 09\n"],
+    [["set", plain, "010203040506", "07 08 09"], ""],
+    [["dump", plain], "01 02 03 04 05 06: 07 08 09\n"],
     [["get", `${id("waiting")}`], "07 00 00 00\n"],
     [["set", `${id("waiting")}`, "9"], ""],
     [["delete", `${id("waiting")}`], "07 00 00 00\n"],
@@ -130,7 +130,7 @@ test("arrays, prefixes, bytes, queues and values of every CPU are read and writt
 });
 
 test("what cannot be is refused in one line, with its status", async () => {
-  const slots = `${object.map("slots").id}`;
+  const [slots, plain] = [`${object.map("slots").id}`, `${object.map("plain").id}`];
   const wrong: readonly (readonly [args: string[], status: number, stderr: RegExp])[] = [
     [["dump", "no_such_map"], 1, /Cannot find a map named no_such_map/],
     [["dump", "2147483000"], 1, /Cannot find map 2147483000/],
@@ -138,7 +138,7 @@ test("what cannot be is refused in one line, with its status", async () => {
     [["dump", "waiting"], 4, /Cannot list its entries of map waiting: maps of type QUEUE/],
     [["get", slots, "3"], 1, /Cannot find it: map slots has no 3/],
     [["get", slots], 2, /Expected one word after the map/],
-    [["get", "plain", "zz"], 2, /Cannot read "zz" as 6 bytes/],
+    [["get", plain, "zz"], 2, /Cannot read "zz" as 6 bytes/],
     [["set", slots, "1", '{"count":-1}'], 5, /does not fit/],
     [["get", "routes", "10.0.0.1/8"], 2, /bits set behind the first 8/],
     [["look"], 2, /Expected one of list, dump, get, set, delete/],

@@ -11,7 +11,7 @@ import {
   type ObjectSpec,
 } from "../../src/index.ts";
 import { fixture, global, KERNEL, kernelIds, until } from "./lib-support.ts";
-import { missingHook } from "./support.ts";
+import { GUEST, missingHook } from "./support.ts";
 
 /** The guests, oldest first. */
 const GUESTS = ["5.10", "6.1", "6.12", "7"] as const;
@@ -22,7 +22,7 @@ export const since = (first: GuestName): readonly string[] => GUESTS.slice(GUEST
 
 /** Whether this is a kernel outside of the guests that has what the newest but one of them has. */
 const [major = 0, minor = 0] = kernelRelease().split(".").map(Number);
-const RECENT_HOST = KERNEL === "host" && (major > 6 || (major === 6 && minor >= 12));
+const RECENT_HOST = !GUEST && (major > 6 || (major === 6 && minor >= 12));
 
 /** What a program's hook is made of, where a kernel may have been built without or refuses it. */
 function made(program: string): "kprobe" | "fentry" | undefined {

@@ -165,7 +165,7 @@ const lsm: Check = () => {
     .filter((name) => !HARMLESS.has(name));
   return {
     likely:
-      modules.length > 0 ? `a Linux security module refuses it (${modules.join(", ")})` : "the kernel is locked down",
+      modules.length > 0 ? `a Linux security module refuses it (${modules.join(",")})` : "the kernel is locked down",
     action: "look in the kernel's log (dmesg) for the refusal",
   };
 };

@@ -18,6 +18,7 @@ import {
   recordsOf,
   SLOWNESS,
   scratch,
+  testHere,
   userSpace,
 } from "./support.ts";
 
@@ -41,7 +42,7 @@ describe("without sysfs", () => {
 });
 
 describe("a standard error that nobody reads", () => {
-  test("stops neither the run nor its ending", async () => {
+  testHere("stops neither the run nor its ending", async () => {
     // The pipe is full, kept open and never read; each loss would be one more line on it.
     const script = 'exec "$@" 2>&3 3>&-';
     const fifo = join(folder, "stderr");

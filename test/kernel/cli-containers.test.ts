@@ -13,6 +13,7 @@ import {
   recordsOf,
   SLOWNESS,
   scratch,
+  testHere,
   threadPrivileges,
   userSpace,
 } from "./support.ts";
@@ -196,7 +197,7 @@ describe.skipIf(!existsSync(SWITCH))("a CPU that goes and comes while perf is re
     expect(ended).toBe(0);
   });
 
-  test("is read with --keep-privileges", async () => {
+  testHere("is read with --keep-privileges", async () => {
     const { stdout, stderr } = await bounce(["--keep-privileges"]);
     expect(stderr).not.toContain("came online");
     expect(recordsOf(stdout).at(-1)).toMatchObject({ type: "summary", produced: 10, events: 10, lost: 0 });

@@ -1,7 +1,7 @@
 // A process can set its name to anything: nothing of it reaches the terminal as it is, and JSON stays JSON.
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { fewerInGuests, Hello, linesOf, recordsOf, SLOWNESS } from "./support.ts";
+import { Hello, linesOf, recordsOf, SLOWNESS, userSpace } from "./support.ts";
 
 setDefaultTimeout(20_000 + SLOWNESS * 3_000);
 
@@ -52,57 +52,59 @@ async function callUnder(printf: string): Promise<number> {
   return child.pid;
 }
 
-describe("a process's name with", () => {
-  for (const mode of fewerInGuests(["perf", "ring"], ["ring"]))
-    test(`anything in it, ${mode}`, async () => {
-      const text = await new Hello(["--mode", mode]).attached();
-      const json = await new Hello(["--mode", mode, "--output", "jsonl"]).attached();
+userSpace(() =>
+  describe("a process's name with", () => {
+    for (const mode of ["perf", "ring"])
+      test(`anything in it, ${mode}`, async () => {
+        const text = await new Hello(["--mode", mode]).attached();
+        const json = await new Hello(["--mode", mode, "--output", "jsonl"]).attached();
+        for (const { printf } of NAMES) await callUnder(printf);
+        const shown = (await text.stop()).stdout;
+        const records = recordsOf((await json.stop()).stdout).filter(({ type }) => type === "event");
+        expectHarmless(text.bytes);
+        expectHarmless(json.bytes);
+        for (const { name, text, json, hex } of NAMES) {
+          const lines = linesOf(shown).filter((line) => line.replace(/^\d+ 0 /, "") === `${text} Hello World`);
+          expect([name, lines.length > 0]).toEqual([name, true]);
+          const record = records.find(({ command, command_hex }) => command === json && command_hex === hex);
+          expect([name, record?.message]).toEqual([name, "Hello World"]);
+        }
+        for (const line of linesOf(shown)) expect(line).toMatch(/^\d+ \d+ .* Hello World$/);
+      });
+
+    test("anything in it, trace", async () => {
+      const text = await new Hello(["--mode", "trace"]).attached();
       for (const { printf } of NAMES) await callUnder(printf);
-      const shown = (await text.stop()).stdout;
-      const records = recordsOf((await json.stop()).stdout).filter(({ type }) => type === "event");
+      await text.stop();
       expectHarmless(text.bytes);
+      const json = await new Hello(["--mode", "trace", "--output", "jsonl"]).attached();
+      for (const { printf } of NAMES) await callUnder(printf);
+      const { stdout } = await json.stop();
       expectHarmless(json.bytes);
-      for (const { name, text, json, hex } of NAMES) {
-        const lines = linesOf(shown).filter((line) => line.replace(/^\d+ 0 /, "") === `${text} Hello World`);
-        expect([name, lines.length > 0]).toEqual([name, true]);
-        const record = records.find(({ command, command_hex }) => command === json && command_hex === hex);
-        expect([name, record?.message]).toEqual([name, "Hello World"]);
-      }
-      for (const line of linesOf(shown)) expect(line).toMatch(/^\d+ \d+ .* Hello World$/);
+      for (const record of recordsOf(stdout).filter(({ type }) => type === "event"))
+        expect(record).toMatchObject({ message: "Hello World!", pid: expect.any(Number) });
     });
 
-  test("anything in it, trace", async () => {
-    const text = await new Hello(["--mode", "trace"]).attached();
-    for (const { printf } of NAMES) await callUnder(printf);
-    await text.stop();
-    expectHarmless(text.bytes);
-    const json = await new Hello(["--mode", "trace", "--output", "jsonl"]).attached();
-    for (const { printf } of NAMES) await callUnder(printf);
-    const { stdout } = await json.stop();
-    expectHarmless(json.bytes);
-    for (const record of recordsOf(stdout).filter(({ type }) => type === "event"))
-      expect(record).toMatchObject({ message: "Hello World!", pid: expect.any(Number) });
-  });
+    test("what a filter names", async () => {
+      const run = await new Hello(["--mode", "ring", "--comm", "a\x1b[31mb"]).attached();
+      await callUnder("a\\033[31mb");
+      const { stdout } = await run.stop();
+      expect(linesOf(stdout)).toHaveLength(1);
+      expect(stdout).toContain(" a\\x1b[31mb Hello World\n");
+    });
 
-  test("what a filter names", async () => {
-    const run = await new Hello(["--mode", "ring", "--comm", "a\x1b[31mb"]).attached();
-    await callUnder("a\\033[31mb");
-    const { stdout } = await run.stop();
-    expect(linesOf(stdout)).toHaveLength(1);
-    expect(stdout).toContain(" a\\x1b[31mb Hello World\n");
-  });
-
-  test("what a filter names, in bytes that are not UTF-8", async () => {
-    // The shell hands on the bytes: a string of ours could not.
-    const wrapper = ["sh", "-c", `exec "$@" --comm "$(printf 'b\\377\\376')"`, "sh"];
-    const run = await new Hello(["--mode", "ring"], { wrapper }).attached();
-    await callUnder("b\\377\\376");
-    await callUnder("b\\377");
-    const { stdout } = await run.stop();
-    expect(linesOf(stdout)).toHaveLength(1);
-    expect(stdout).toContain(" b\\xff\\xfe Hello World\n");
-  });
-});
+    test("what a filter names, in bytes that are not UTF-8", async () => {
+      // The shell hands on the bytes: a string of ours could not.
+      const wrapper = ["sh", "-c", `exec "$@" --comm "$(printf 'b\\377\\376')"`, "sh"];
+      const run = await new Hello(["--mode", "ring"], { wrapper }).attached();
+      await callUnder("b\\377\\376");
+      await callUnder("b\\377");
+      const { stdout } = await run.stop();
+      expect(linesOf(stdout)).toHaveLength(1);
+      expect(stdout).toContain(" b\\xff\\xfe Hello World\n");
+    });
+  }),
+);
 
 test("a command line's own bytes are escaped in what is said of them", async () => {
   const run = await new Hello(["--mode", "ring", "--", "/no/\x1b[2J\u009b"]).ended();

@@ -9,7 +9,7 @@ import { SOL_SOCKET } from "elf-loader/uapi";
 import { type BpfError, BpfObject } from "../../src/index.ts";
 import { mapUpdateElem } from "../../src/sys/bpf.ts";
 import { conformance, type Row, since } from "./hooks-support.ts";
-import { fixture, global, load, thrownBy } from "./lib-support.ts";
+import { fixture, global, KERNEL, load, thrownBy } from "./lib-support.ts";
 import { AF_INET, AF_UNIX, call, ownNetwork, SOCK_DGRAM, SOCK_STREAM, Socket } from "./sockets.ts";
 
 ownNetwork();
@@ -76,6 +76,7 @@ conformance("hooks_network", [
     name: "on_cgroup_skb of packets that go, without a link",
     options: () => ({ target: CGROUP, direction: "egress", legacy: true }),
     holds: () => {
+      if (KERNEL === "5.10") return; // bpftool ends there at the first attach type that the kernel does not know
       expect(Bun.spawnSync(["bpftool", "cgroup", "show", CGROUP]).stdout.toString()).toMatch(/egress +multi/);
     },
   },

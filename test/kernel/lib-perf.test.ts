@@ -6,6 +6,7 @@ import { onlineCpus, possibleCpuCount } from "../../src/host/cpus.ts";
 import { type BpfObject, BpfRuntimeError, type PerfBuffer, type PerfBufferOptions } from "../../src/index.ts";
 import { PAGE_SIZE } from "../../src/sys/libc.ts";
 import { global, load, runOn, runScript, thrownBy } from "./lib-support.ts";
+import { testHere } from "./support.ts";
 
 interface Record {
   number: number;
@@ -130,13 +131,17 @@ test("closing the reader from its own callback ends the read", async () => {
   expect({ status, signal, out }).toEqual({ status: 0, signal: undefined, out: "1 record, closed, then 0" });
 }, 60_000);
 
-test("nothing is allocated for a record before it is decoded", async () => {
-  const { status, out } = await runScript("allocations.ts", ["perf"], { BUN_JSC_useGC: "0" });
-  expect(status).toBe(0);
-  const { looked, kept } = JSON.parse(out);
-  expect(kept).toBeGreaterThan(8); // the measure sees an object a record
-  expect(looked).toBeLessThan(1);
-}, 180_000);
+testHere(
+  "nothing is allocated for a record before it is decoded",
+  async () => {
+    const { status, out } = await runScript("allocations.ts", ["perf"], { BUN_JSC_useGC: "0" });
+    expect(status).toBe(0);
+    const { looked, kept } = JSON.parse(out);
+    expect(kept).toBeGreaterThan(8); // the measure sees an object a record
+    expect(looked).toBeLessThan(1);
+  },
+  180_000,
+);
 
 test("without a size a buffer has 256 KiB for each CPU, and the map a slot for each possible one", () => {
   using object = load("lib_perf", "emit");

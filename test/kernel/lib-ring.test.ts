@@ -5,6 +5,7 @@ import { onlineCpus } from "../../src/host/cpus.ts";
 import { BpfObject, BpfRuntimeError, type RingBuffer } from "../../src/index.ts";
 import { PAGE_SIZE } from "../../src/sys/libc.ts";
 import { fixture, global, load, PACKET, pinTo, runScript, thrownBy } from "./lib-support.ts";
+import { testHere } from "./support.ts";
 
 interface Record {
   number: number;
@@ -234,10 +235,14 @@ test("a read from within a callback is refused: both would hand over the same re
   expect(readAll(ring)).toEqual([]);
 });
 
-test("nothing is allocated for a record before it is decoded", async () => {
-  const { status, out } = await runScript("allocations.ts", ["ring"], { BUN_JSC_useGC: "0" });
-  expect(status).toBe(0);
-  const { looked, kept } = JSON.parse(out);
-  expect(kept).toBeGreaterThan(8); // the measure sees an object a record
-  expect(looked).toBeLessThan(1);
-}, 180_000);
+testHere(
+  "nothing is allocated for a record before it is decoded",
+  async () => {
+    const { status, out } = await runScript("allocations.ts", ["ring"], { BUN_JSC_useGC: "0" });
+    expect(status).toBe(0);
+    const { looked, kept } = JSON.parse(out);
+    expect(kept).toBeGreaterThan(8); // the measure sees an object a record
+    expect(looked).toBeLessThan(1);
+  },
+  180_000,
+);

@@ -15,7 +15,7 @@ import {
   threads,
   until,
 } from "./lib-support.ts";
-import { userSpace } from "./support.ts";
+import { testHere, userSpace } from "./support.ts";
 
 const emit = (object: BpfObject, times = 1) => object.program("emit").testRun(PACKET, times);
 const open = (object: BpfObject) => object.ringBuffer<{ number: number }>("events", "record");
@@ -106,34 +106,42 @@ test("records that come while others are read wake the next wait, many thousand 
   expect(count + Number(global(object, "lost").value)).toBe(runs);
 }, 120_000);
 
-test("timers and an HTTP server go on while nothing comes", async () => {
-  using object = load("lib_ring", "emit");
-  using ring = open(object);
-  const waiting = ring.wait();
-  const life = startLife();
-  await life.lived();
-  expect(await settled(waiting)).toBe(false);
-  await life.end();
-}, 120_000);
+testHere(
+  "timers and an HTTP server go on while nothing comes",
+  async () => {
+    using object = load("lib_ring", "emit");
+    using ring = open(object);
+    const waiting = ring.wait();
+    const life = startLife();
+    await life.lived();
+    expect(await settled(waiting)).toBe(false);
+    await life.end();
+  },
+  120_000,
+);
 
-test("timers and an HTTP server go on while more comes than is read, and produced = received + lost", async () => {
-  using object = load("lib_ring", "emit");
-  using ring = open(object);
-  const stop = produce(object, 1000, 0);
-  let count = 0;
-  const reading = (async () => {
-    for await (const { number } of ring) count += number >= 0 ? 1 : 0;
-  })();
-  await until("the first records", () => count > 0, 60_000);
-  const life = startLife();
-  await life.lived();
-  await life.end();
-  await until("many records", () => count > 1000, 60_000);
-  const runs = await stop();
-  await until("all is read", () => count + Number(global(object, "lost").value) === runs);
-  ring.close();
-  await reading;
-}, 180_000);
+testHere(
+  "timers and an HTTP server go on while more comes than is read, and produced = received + lost",
+  async () => {
+    using object = load("lib_ring", "emit");
+    using ring = open(object);
+    const stop = produce(object, 1000, 0);
+    let count = 0;
+    const reading = (async () => {
+      for await (const { number } of ring) count += number >= 0 ? 1 : 0;
+    })();
+    await until("the first records", () => count > 0, 60_000);
+    const life = startLife();
+    await life.lived();
+    await life.end();
+    await until("many records", () => count > 1000, 60_000);
+    const runs = await stop();
+    await until("all is read", () => count + Number(global(object, "lost").value) === runs);
+    ring.close();
+    await reading;
+  },
+  180_000,
+);
 
 test("iterating gives every record in order, and ends with close()", async () => {
   using object = load("lib_ring", "emit");
@@ -246,29 +254,33 @@ async function unchanged(what: string, value: () => string): Promise<void> {
   });
 }
 
-test("after close() no descriptor, mapping or thread is left", async () => {
-  const once = async () => {
-    using ringObject = load("lib_ring", "emit");
-    using perfObject = load("lib_perf", "emit");
-    using ring = open(ringObject);
-    using perf = perfObject.perfBuffer("events", "record");
-    const waits = [ring.wait(), perf.wait()];
-    emit(ringObject);
-    runOn(perfObject.program("emit"), 0);
-    await Promise.all(waits);
-    expect(bufferMappings().length).toBeGreaterThanOrEqual(3);
-    return threads();
-  };
-  await once();
-  await unchanged("the descriptors of the tests before", () => ownDescriptors().join(" "));
-  const before = { fds: ownDescriptors().length, mappings: bufferMappings().length };
-  const during = await once();
-  for (let i = 0; i < 5; i++) await once();
-  await until("the thread is gone", () => threads() < during);
-  await until("descriptors are gone", () => ownDescriptors().length === before.fds);
-  expect(bpfDescriptors().filter((target) => !/perf_event|map|prog/.test(target))).toEqual([]);
-  expect({ fds: ownDescriptors().length, mappings: bufferMappings().length }).toEqual(before);
-}, 60_000);
+testHere(
+  "after close() no descriptor, mapping or thread is left",
+  async () => {
+    const once = async () => {
+      using ringObject = load("lib_ring", "emit");
+      using perfObject = load("lib_perf", "emit");
+      using ring = open(ringObject);
+      using perf = perfObject.perfBuffer("events", "record");
+      const waits = [ring.wait(), perf.wait()];
+      emit(ringObject);
+      runOn(perfObject.program("emit"), 0);
+      await Promise.all(waits);
+      expect(bufferMappings().length).toBeGreaterThanOrEqual(3);
+      return threads();
+    };
+    await once();
+    await unchanged("the descriptors of the tests before", () => ownDescriptors().join(" "));
+    const before = { fds: ownDescriptors().length, mappings: bufferMappings().length };
+    const during = await once();
+    for (let i = 0; i < 5; i++) await once();
+    await until("the thread is gone", () => threads() < during);
+    await until("descriptors are gone", () => ownDescriptors().length === before.fds);
+    expect(bpfDescriptors().filter((target) => !/perf_event|map|prog/.test(target))).toEqual([]);
+    expect({ fds: ownDescriptors().length, mappings: bufferMappings().length }).toEqual(before);
+  },
+  60_000,
+);
 
 userSpace(() => {
   for (const how of ["event", "wake", "close"]) {

@@ -1,7 +1,7 @@
 // What the kernel tests share: the executable under way, processes to be seen by it, facts about this kernel found
 // without our own loader, and what a process of ours holds in the kernel.
 
-import { afterAll } from "bun:test";
+import { afterAll, test } from "bun:test";
 import {
   chmodSync,
   copyFileSync,
@@ -33,6 +33,9 @@ export const SLOWNESS = GUEST ? 15 : 1;
 export const userSpace = (register: () => void): void => {
   if (!GUEST) register();
 };
+
+/** A test that no kernel has a part in, likewise. */
+export const testHere = ((...parts: Parameters<typeof test>) => userSpace(() => test(...parts))) as typeof test;
 
 /** All of them here, some of them in a guest. */
 export const fewerInGuests = <T>(all: readonly T[], some: readonly T[]): readonly T[] => (GUEST ? some : all);

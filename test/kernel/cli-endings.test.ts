@@ -193,10 +193,12 @@ userSpace(() => {
     test("blocked: a second signal takes the command with it, whatever it does with SIGTERM", async () => {
       const { fd } = heldPipe();
       const mark = join(folder, "stubborn");
-      const script = `trap '' TERM; echo $$ >${mark}; while :; do /bin/true; done`;
-      const run = new Hello(["--mode", "ring", "--", "sh", "-c", script], { stdout: fd });
+      const dd = new NamedProgram(folder, "dd");
+      const script = `trap '' TERM; echo $$ >${mark}; while :; do ${dd.path} ${writes(5000).join(" ")}; done`;
+      const args = ["--mode", "ring", "--syscall", "write", "--comm", dd.name];
+      const run = new Hello([...args, "--", "sh", "-c", script], { stdout: fd });
       await until("the command runs", () => existsSync(mark));
-      await Bun.sleep(300);
+      await Bun.sleep(500); // it has written many times what a pipe holds
       run.kill("SIGINT");
       await Bun.sleep(100);
       run.kill("SIGINT");

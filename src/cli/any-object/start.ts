@@ -20,7 +20,7 @@ import { bufferStreams, checkEvents } from "./buffers.ts";
 import { setGlobals } from "./globals.ts";
 import type { ObjectSettings } from "./settings.ts";
 import { objectSource } from "./source.ts";
-import { tablesOf } from "./tables.ts";
+import { type Table, tablesOf } from "./tables.ts";
 import { traceStream } from "./trace.ts";
 
 /** Throws BpfError or UsageError; then nothing is left behind. */
@@ -39,9 +39,10 @@ export function startObject(settings: ObjectSettings, report: Report): Running {
     const streams = bufferStreams(object, { events, size: settings.bufferSize, onLost }, report);
     opened.push(...streams);
     if (settings.trace) streams.push(traceStream(report));
-    const source = objectSource(streams, tablesOf(object), settings, report);
+    const tables = tablesOf(object);
+    const source = objectSource(streams, tables, settings, report);
     const links = attachAll(object, settings.strict, settings.verbose, report);
-    return running(object, source, links, lost);
+    return running(object, source, tables, links, lost);
   } catch (error) {
     for (const thing of opened.reverse()) thing.close();
     throw error;
@@ -67,7 +68,13 @@ function prepared(settings: ObjectSettings): ObjectSpec {
   return spec;
 }
 
-function running(object: BpfObject, source: Source, links: readonly Attachment[], lost: { count: number }): Running {
+function running(
+  object: BpfObject,
+  source: Source,
+  tables: readonly Table[],
+  links: readonly Attachment[],
+  lost: { count: number },
+): Running {
   const detach = () => {
     for (const link of links) link.close();
   };
@@ -75,6 +82,9 @@ function running(object: BpfObject, source: Source, links: readonly Attachment[]
     source,
     // The programs keep no accounts of ours: what they produced is what came, and what the kernel says it lost.
     accounts: () => ({ produced: source.received() + lost.count, lost: lost.count }),
+    needed() {
+      for (const table of tables) table.touch();
+    },
     missed: () => [...object.programs.values()].reduce((sum, program) => sum + program.recursionMisses(), 0),
     detach,
     [Symbol.dispose]() {

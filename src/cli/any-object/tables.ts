@@ -23,6 +23,8 @@ const NAMED_LIKE_SLOTS = /hist|slots|log2/i;
 export interface Table {
   readonly name: string;
   show(report: Report): void;
+  /** Reads the first entry, if there is one. */
+  touch(): void;
 }
 
 /** The maps that hold what the object's programs have to tell: not its own variables, and not what only kernels read. */
@@ -41,6 +43,9 @@ function tableOf(map: BpfTable): Table {
   const asSlots = map instanceof BpfArray && isSlots(map.spec);
   return {
     name,
+    touch() {
+      for (const _ of map.entries()) return;
+    },
     show(report) {
       const entries = [...map.entries()].map(([key, value]): Entry => [key, value]);
       const shown = asSlots

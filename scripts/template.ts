@@ -1,4 +1,5 @@
-// Decides what of Bun's own configuration by environment stays alive in our executable: nothing.
+// Decides what of Bun's own configuration by environment stays alive in our executable: nothing that runs code, opens a
+// debugger or writes files. (MIMALLOC_* still has the allocator write about itself to standard error.)
 //
 // A compiled Bun executable obeys environment variables that run other code in its process (BUN_OPTIONS=--preload,
 // BUN_BE_BUN, BUN_INSPECT_PRELOAD), open a debugger (BUN_INSPECT), change the engine and write into its standard

@@ -1,14 +1,17 @@
 // The executable: from the command line to the exit status.
 
+import { writeSync } from "node:fs";
 import { BpfError } from "../index.ts";
 import { commandLineArguments } from "./arguments.ts";
+import { timestamp } from "./clock.ts";
 import type { Prepared } from "./commands/command.ts";
 import { COMMANDS } from "./commands/index.ts";
 import { Endings } from "./endings.ts";
 import { EXIT, exitStatusOf, UsageError } from "./exit-status.ts";
+import { jsonLine } from "./json.ts";
 import { parseOptions } from "./options.ts";
 import { Output } from "./output.ts";
-import { oneLine, Report, sayOnStderr } from "./report.ts";
+import { errorFields, oneLine, Report, sayOnStderr } from "./report.ts";
 import { runMode } from "./run-mode.ts";
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -40,8 +43,23 @@ function understand(argv: readonly string[]): Prepared | number {
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     sayOnStderr(`hello-ebpf: ${error.message}; try hello-ebpf --help`);
+    if (wantsJson(argv)) sayAsJson(error);
     return EXIT.usage;
   }
+}
+
+/** Before there is an output of ours; whoever has closed it does not want it. */
+function sayAsJson(error: UsageError): void {
+  const record = { type: "error", ts: timestamp(), status: EXIT.usage, ...errorFields(error) };
+  try {
+    writeSync(1, `${jsonLine(record)}\n`);
+  } catch {}
+}
+
+/** Whether the command line, though it was not understood, asks for JSON lines. */
+function wantsJson(argv: readonly string[]): boolean {
+  const ours = argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv;
+  return ours.includes("--output=jsonl") || ours[ours.indexOf("--output") + 1] === "jsonl";
 }
 
 /** A command by its name, or else a mode. */

@@ -157,7 +157,7 @@ const memlock: Check = (_needed, subject) => {
 /** Modules that refuse none of what we ask for. */
 const HARMLESS = new Set(["capability", "lockdown", "yama", "landlock", "safesetid", "loadpin", "ima", "evm", ""]);
 
-/** What is left: a security module, or, where none is listed, a lockdown that cannot be seen either. */
+/** What is left: a security module; where the list of them cannot be seen, as in most containers, or a lockdown like it. */
 const lsm: Check = () => {
   const modules = readText("/sys/kernel/security/lsm")
     .trim()
@@ -165,7 +165,9 @@ const lsm: Check = () => {
     .filter((name) => !HARMLESS.has(name));
   return {
     likely:
-      modules.length > 0 ? `a Linux security module refuses it (${modules.join(",")})` : "the kernel is locked down",
+      modules.length > 0
+        ? `a Linux security module refuses it (${modules.join(",")})`
+        : "a Linux security module or a lockdown refuses it, which cannot be seen from here",
     action: "look in the kernel's log (dmesg) for the refusal",
   };
 };

@@ -357,6 +357,14 @@ userSpace(() => {
         Bun.spawnSync(["rm", "-f", shell.path]);
       });
 
+    test("bad usage is a record of type error as well", async () => {
+      const { status, stdout, stderr } = await hello(["--mode", "ring", "--count", "x", ...JSONL]);
+      expect({ status, lines: linesOf(stderr).length }).toEqual({ status: 2, lines: 1 });
+      expect(recordsOf(stdout)).toMatchObject([
+        { type: "error", status: 2, message: expect.stringContaining("--count") },
+      ]);
+    });
+
     test("a failure is a record of type error with errno and status", async () => {
       const args = ["--mode", "ring", "--attach", "tracepoint", "--syscall", "create_module", ...JSONL];
       const { status, stdout } = await hello(args);

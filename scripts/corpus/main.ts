@@ -111,14 +111,13 @@ const HEAD = [
 ];
 
 /** The rows of this run, with those of earlier ones of other kernels, in the order of the kernels. */
-function keepRows(rows: Record<string, string>): Record<string, string> {
+function keepRows(rows: ReadonlyMap<string, string>): string[] {
   const path = join(FOLDER, "rows.json");
-  const before = existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Record<string, string>) : {};
-  const all = { ...before, ...rows };
-  const order = Object.keys(all).sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
-  const sorted = Object.fromEntries(order.map((kernel) => [kernel, all[kernel] ?? ""]));
-  writeFileSync(path, JSON.stringify(sorted));
-  return sorted;
+  const before = existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as [string, string][]) : [];
+  const all = [...new Map([...before, ...rows])];
+  all.sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }));
+  writeFileSync(path, JSON.stringify(all));
+  return all.map(([, row]) => row);
 }
 
 function writeReadme(table: string): void {
@@ -134,7 +133,7 @@ async function main(names: readonly string[], write: boolean): Promise<void> {
   await collect();
   const { path, version } = libbpfLoad();
   console.log(`${objectNames().length} objects, libbpf ${version}`);
-  const rows: Record<string, string> = {};
+  const rows = new Map<string, string>();
   let unexplained = 0;
   const judge = (kernel: string, lines: readonly string[]) => {
     writeFileSync(join(FOLDER, `${kernel}.txt`), lines.join("\n"));
@@ -147,11 +146,11 @@ async function main(names: readonly string[], write: boolean): Promise<void> {
     }
     const row = summarize(kernel, comparison);
     console.log(row);
-    rows[kernel] = row;
+    rows.set(kernel, row);
   };
   if (names.length === 0 || names.includes("here")) judge(hostKernel(release()), await here(path));
   for (const guest of guests) judge(guest.id, await inGuest(guest, path));
-  const table = [...HEAD, ...Object.values(keepRows(rows))].join("\n");
+  const table = [...HEAD, ...keepRows(rows)].join("\n");
   console.log(table);
   if (write) writeReadme(table);
   process.exitCode = unexplained > 0 ? 1 : 0;

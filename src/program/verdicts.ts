@@ -52,15 +52,16 @@ const ROWS: readonly Row[] = [
       action: "look at the type of the map's value and the index",
     }),
   },
-  row(
-    /(?:min|max) value is (?:negative|outside of the allowed memory range)|unbounded (?:memory access|min value)/,
-    "an index has no bounds that the verifier can see",
-    "compare it with the size, as unsigned, or mask it (& (SIZE - 1)), right before it is used",
-  ),
+  // Before the next one, whose words kernel 7 adds.
   row(
     /invalid access to packet|R\d+ offset is outside of the packet/,
     "bytes of the packet are read without a look whether the packet has them",
     "compare data + offset + size with data_end before they are read",
+  ),
+  row(
+    /(?:min|max) value is (?:negative|outside of the allowed memory range)|unbounded (?:memory access|min value)/,
+    "an index has no bounds that the verifier can see",
+    "compare it with the size, as unsigned, or mask it (& (SIZE - 1)), right before it is used",
   ),
   row(
     /dereference of modified ctx ptr|variable ctx access/,

@@ -46,6 +46,7 @@ function refusal(program: string): VerifierError {
 
 test("each cause is told, with the line that is at fault", () => {
   for (const [program, [likely, line]] of Object.entries(CAUSES)) {
+    if (KERNEL === "7" && program === "deep") continue; // that kernel follows such calls
     const error = refusal(program);
     expect([program, error.likely]).toEqual([program, expect.stringMatching(likely)]);
     if (line) expect(error.likely).toMatch(/^verdicts\.bpf\.c:\d+ \(/);

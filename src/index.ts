@@ -27,7 +27,7 @@ export {
   UnsupportedError,
   VerifierError,
 } from "elf-loader";
-export { CAP_KILL, ECONNABORTED, ERRNO } from "elf-loader/uapi";
+export { CAP_KILL, ECONNABORTED } from "elf-loader/uapi";
 export { PerfBuffer, type PerfBufferOptions } from "./events/perf-buffer.ts";
 export { PollerShare } from "./events/poller.ts";
 export { EventReader } from "./events/reader.ts";
@@ -53,7 +53,7 @@ export { BpfObject, type LoadOptions } from "./object.ts";
 export type { Attachment, AttachOptions, LinkInfo } from "./program/hook.ts";
 export { BpfProgram } from "./program/program.ts";
 export type { TestRun, TestRunResult } from "./program/test-run.ts";
-export { EXHAUSTED } from "./sys/exhausted.ts";
+export { exhaustedBy } from "./sys/exhausted.ts";
 export { realtimeNanoseconds } from "./sys/libc.ts";
 export { isHungUp, isWritable } from "./sys/poll.ts";
 export { type SocketAddress, TcpSocket, wouldBlock } from "./sys/tcp.ts";

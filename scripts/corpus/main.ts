@@ -64,7 +64,6 @@ async function inGuest(guest: Guest, libbpf: string): Promise<readonly string[]>
     besides: {
       corpus: OBJECTS,
       "bin/libbpf-load": libbpf,
-      "hello-ebpf/scripts": join(ROOT, "scripts/corpus"),
       "hello-ebpf/scripts/corpus": join(ROOT, "scripts/corpus"),
     },
     nonce,

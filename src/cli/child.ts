@@ -1,7 +1,7 @@
 // The command after `--`: started once attached, traced until it ends.
 
 import { constants } from "node:os";
-import { ERRNO, EXHAUSTED } from "../index.ts";
+import { exhaustedBy } from "../index.ts";
 import { EXIT, StatusError } from "./exit-status.ts";
 
 const NOT_FOUND = 127; // as env(1), nohup(1) and the shell
@@ -60,8 +60,8 @@ const REASONS: { readonly [errno: string]: readonly [status: number, likely: str
 };
 
 function cannotStart(program: string, errno: string): StatusError {
-  const { likely: want, action: remedy } = EXHAUSTED[ERRNO[errno] ?? 0] ?? {};
-  if (want) return new StatusError(`Cannot start ${program}: ${errno}: ${want}; ${remedy}`, EXIT.failed);
+  const want = exhaustedBy(errno);
+  if (want) return new StatusError(`Cannot start ${program}: ${errno}: ${want.likely}; ${want.action}`, EXIT.failed);
   const [status, likely, action] = REASONS[errno] ?? [NOT_EXECUTABLE, "it cannot be executed", "try it without us"];
   return new StatusError(`Cannot start ${program}: ${errno}: ${likely}; ${action}`, status);
 }

@@ -1,7 +1,8 @@
 // Files that the command line names: read whole, and refused in one line where they are not what they should be.
 
 import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
-import { BpfRuntimeError } from "../index.ts";
+import { basename } from "node:path";
+import { BpfRuntimeError, type Btf, type ObjectSpec, parseBtf, parseObject } from "../index.ts";
 
 /** Far more than any object or BTF there is: what is larger was named by mistake. */
 const LARGEST = 256 << 20;
@@ -13,7 +14,7 @@ const REASONS: { readonly [errno: string]: string } = {
 };
 
 /** The bytes of a regular file. Throws BpfRuntimeError; never waits, as on a pipe that nobody writes to. */
-export function readWhole(path: string): Uint8Array {
+function readWhole(path: string): Uint8Array {
   let fd: number | undefined;
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -30,6 +31,13 @@ export function readWhole(path: string): Uint8Array {
     if (fd !== undefined) closeSync(fd);
   }
 }
+
+/** An object, called as its file without `.bpf.o`. Throws ObjectError or BpfRuntimeError. */
+export const readObject = (path: string): ObjectSpec =>
+  parseObject(readWhole(path), basename(path).replace(/(\.bpf)?\.o$/, ""));
+
+/** Types, raw or in an ELF file. Throws ObjectError or BpfRuntimeError. */
+export const readTypes = (path: string): Btf => parseBtf(readWhole(path), path);
 
 function refused(path: string, likely: string, errno?: string): BpfRuntimeError {
   const gave = errno === undefined ? "" : `: open() gave ${errno}`;

@@ -2,7 +2,7 @@
 // record also as a JSON line on standard output.
 
 import { writeSync } from "node:fs";
-import { BpfError, ERRNO, EXHAUSTED, isWritable } from "../index.ts";
+import { BpfError, exhaustedBy, isWritable } from "../index.ts";
 import { timestamp } from "./clock.ts";
 import { escapeMessage } from "./escape.ts";
 import { jsonLine } from "./json.ts";
@@ -153,6 +153,6 @@ export function oneLine(error: unknown): string {
   if (error instanceof BpfError)
     return error.action ? `${why(error)}; ${error.action.replaceAll("\n", " ")}` : why(error);
   const message = (error instanceof Error ? error.message : String(error)).replaceAll("\n", " ");
-  const reason = EXHAUSTED[ERRNO[(error as NodeJS.ErrnoException).code ?? ""] ?? 0];
+  const reason = exhaustedBy((error as NodeJS.ErrnoException).code);
   return reason ? `${message}: ${reason.likely}; ${reason.action}` : message;
 }

@@ -20,23 +20,15 @@ import {
   BPF_REG_10,
   BPF_X,
 } from "elf-loader/uapi";
-import { mapCreate, progLoad } from "../sys/bpf.ts";
-import { cString, PAGE_SIZE } from "../sys/libc.ts";
+import { handmadeProgram, mapCreate, progLoad } from "../sys/bpf.ts";
+import { PAGE_SIZE } from "../sys/libc.ts";
 import { btfFeatures } from "./btf.ts";
 import { type Feature, succeeds } from "./feature.ts";
 
 export type { Feature } from "./feature.ts";
 
 /** Whether the verifier takes a tracepoint's program. */
-const loads = (insns: Uint8Array) =>
-  succeeds(() =>
-    progLoad({
-      prog_type: BPF_PROG_TYPE_TRACEPOINT,
-      insns,
-      insn_cnt: insns.byteLength / 8,
-      license: cString("GPL"),
-    }),
-  );
+const loads = (insns: Uint8Array) => succeeds(() => progLoad(handmadeProgram(BPF_PROG_TYPE_TRACEPOINT, insns)));
 
 /** bpf_probe_read_kernel(r10 - 8, 8, 0): refused where the helper is unknown (before 5.5) or under lockdown. */
 const probeReadKernelProgram = assemble([

@@ -13,7 +13,7 @@ import {
   BPF_REG_0,
   BPF_RSH,
 } from "elf-loader/uapi";
-import { progLoad, progTestRun } from "../sys/bpf.ts";
+import { handmadeProgram, progLoad, progTestRun } from "../sys/bpf.ts";
 import { Fd } from "../sys/fd.ts";
 import { cString } from "../sys/libc.ts";
 import { withMemlockRaised } from "../sys/memlock.ts";
@@ -27,13 +27,7 @@ const whoami = assemble([
 /** Falls back to process.pid where raw tracepoints cannot be test-run (before 5.10) or bpf() is refused. */
 export function ownTgid(): number {
   const number = withMemlockRaised(() =>
-    progLoad({
-      prog_type: BPF_PROG_TYPE_RAW_TRACEPOINT,
-      insns: whoami,
-      insn_cnt: whoami.byteLength / 8,
-      license: cString("GPL"),
-      prog_name: cString("whoami"),
-    }),
+    progLoad(handmadeProgram(BPF_PROG_TYPE_RAW_TRACEPOINT, whoami, { prog_name: cString("whoami") })),
   );
   if (number < 0) return process.pid;
   using program = new Fd(number);

@@ -11,9 +11,9 @@ import { moduleBtfFd } from "../host/module-btf.ts";
 import { programBtf } from "../host/program-btf.ts";
 import { vmlinuxBtf } from "../host/vmlinux-btf.ts";
 import type { LoadTarget } from "../program/hook.ts";
-import { progLoad } from "../sys/bpf.ts";
+import { handmadeProgram, progLoad } from "../sys/bpf.ts";
 import { Fd } from "../sys/fd.ts";
-import { close, cString } from "../sys/libc.ts";
+import { close } from "../sys/libc.ts";
 import { withMemlockRaised } from "../sys/memlock.ts";
 
 /** How targets of a kind of hook are named. */
@@ -59,10 +59,8 @@ const RETURN_ZERO = assemble([
  * the first type of any BTF, which is no function. So 5 MB of types are read only where they are of use.
  */
 function refuseEarly(spec: ProgramSpec): void {
-  const fields = {
-    ...{ prog_type: spec.type, expected_attach_type: spec.expectedAttachType, attach_btf_id: 1 },
-    ...{ insns: RETURN_ZERO, insn_cnt: RETURN_ZERO.byteLength / 8, license: cString("GPL") },
-  };
+  const target = { expected_attach_type: spec.expectedAttachType, attach_btf_id: 1 };
+  const fields = handmadeProgram(spec.type, RETURN_ZERO, target);
   const result = withMemlockRaised(() => progLoad(fields));
   if (result >= 0) close(result);
   if (result !== -EPERM) return;

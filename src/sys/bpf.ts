@@ -160,6 +160,11 @@ export interface TestRunAnswer {
   readonly ctxSize: number;
 }
 
+/** Fields of a program of ours, put together by hand (assemble() of elf-loader), for progLoad(). */
+export function handmadeProgram(type: number, insns: Uint8Array, more: Fields = {}): Fields {
+  return { prog_type: type, insns, insn_cnt: insns.byteLength / 8, license: cString("GPL"), ...more };
+}
+
 /** Runs a program once or `repeat` times in this task. */
 export function progTestRun(fields: Fields): TestRunAnswer {
   const { bytes } = encodeStruct(bpf_attr_test, fields);

@@ -1,19 +1,9 @@
 // The user's own object, loaded, attached by its sections, its buffers and maps read: one more thing that runs.
 
-import { basename } from "node:path";
-import {
-  type Attachment,
-  BpfObject,
-  BpfRingBufferMap,
-  closeHint,
-  mapType,
-  type ObjectSpec,
-  parseBtf,
-  parseObject,
-} from "../../index.ts";
+import { type Attachment, BpfObject, BpfRingBufferMap, closeHint, mapType, type ObjectSpec } from "../../index.ts";
 import { UsageError } from "../exit-status.ts";
 import type { Running, Source } from "../modes/mode.ts";
-import { readWhole } from "../object-file.ts";
+import { readObject, readTypes } from "../object-file.ts";
 import type { Report } from "../report.ts";
 import { attachAll } from "./attach-all.ts";
 import { bufferStreams, checkEvents } from "./buffers.ts";
@@ -26,7 +16,7 @@ import { traceStream } from "./trace.ts";
 /** Throws BpfError or UsageError; then nothing is left behind. */
 export function startObject(settings: ObjectSettings, report: Report): Running {
   const spec = prepared(settings);
-  const btf = settings.btf === undefined ? undefined : parseBtf(readWhole(settings.btf), settings.btf);
+  const btf = settings.btf === undefined ? undefined : readTypes(settings.btf);
   const object = BpfObject.load(spec, { btf });
   const lost = { count: 0 };
   const onLost = (cpu: number, count: number) => {
@@ -51,7 +41,7 @@ export function startObject(settings: ObjectSettings, report: Report): Running {
 
 /** The object as the command line wants it. */
 function prepared(settings: ObjectSettings): ObjectSpec {
-  const spec = parseObject(readWhole(settings.file), basename(settings.file).replace(/(\.bpf)?\.o$/, ""));
+  const spec = readObject(settings.file);
   setGlobals(spec, settings.set);
   checkEvents(spec, new Map(settings.event));
   for (const [name, target] of settings.target) {

@@ -1,9 +1,9 @@
 // hello-ebpf btf dump FILE|vmlinux: types as a header in C, which programs include and compilers take.
 
-import { type Btf, cHeader, parseBtf, vmlinuxBtf } from "../../index.ts";
+import { type Btf, cHeader, vmlinuxBtf } from "../../index.ts";
 import { newCommand, parseArguments } from "../command-line.ts";
 import { EXIT, UsageError } from "../exit-status.ts";
-import { readWhole } from "../object-file.ts";
+import { readTypes } from "../object-file.ts";
 import type { Output } from "../output.ts";
 import type { Command, Prepared } from "./command.ts";
 
@@ -25,7 +25,7 @@ export const btf: Command = {
   },
 };
 
-const read = (path: string): Btf => (path === KERNEL ? vmlinuxBtf() : undefined) ?? parseBtf(readWhole(path), path);
+const read = (path: string): Btf => (path === KERNEL ? vmlinuxBtf() : undefined) ?? readTypes(path);
 
 /** Characters between looks at whether anybody reads. */
 const CHUNK = 1 << 16;

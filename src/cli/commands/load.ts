@@ -1,12 +1,11 @@
 // hello-ebpf load FILE…: whether this kernel takes each object, as bpf_object__load would; nothing stays loaded.
 
-import { basename } from "node:path";
 import { Option } from "commander";
-import { BpfError, BpfObject, type Btf, type ObjectSpec, parseBtf, parseObject } from "../../index.ts";
+import { BpfError, BpfObject, type Btf, type ObjectSpec } from "../../index.ts";
 import { newCommand, parseArguments } from "../command-line.ts";
 import { escapeMessage } from "../escape.ts";
 import { EXIT } from "../exit-status.ts";
-import { readWhole } from "../object-file.ts";
+import { readObject, readTypes } from "../object-file.ts";
 import { errorFields, oneLine, type Report } from "../report.ts";
 import type { Format } from "../settings.ts";
 import { type LogSink, openLog } from "../verifier-log.ts";
@@ -41,7 +40,7 @@ export const load: Command = {
 
 /** One after the other, each released before the next: one bad object never stops the rest. */
 async function loadAll(paths: readonly string[], settings: LoadSettings, { report, output, endings }: Surroundings) {
-  const btf = settings.btf === undefined ? undefined : parseBtf(readWhole(settings.btf), settings.btf);
+  const btf = settings.btf === undefined ? undefined : readTypes(settings.btf);
   const log = openLog(settings.verifierLog, report);
   const refusals = settings.verifierLog === undefined && settings.verbose ? openLog("-", report) : log;
   let refused = 0;
@@ -58,7 +57,7 @@ async function loadAll(paths: readonly string[], settings: LoadSettings, { repor
 function loadOne(path: string, btf: Btf | undefined, report: Report, log?: LogSink, refusals?: LogSink): boolean {
   let spec: ObjectSpec | undefined;
   try {
-    spec = parseObject(readWhole(path), basename(path).replace(/(\.bpf)?\.o$/, ""));
+    spec = readObject(path);
     for (const map of spec.maps.values()) map.pinning = "none"; // nothing stays, nor is anything of others touched
     using object = BpfObject.load(spec, { btf, onLog: log && ((program, text) => log(`${path}: ${program}`, text)) });
     const { programs, maps } = counts(spec);

@@ -17,7 +17,7 @@ import {
 } from "../../index.ts";
 import { newCommand, parseArguments } from "../command-line.ts";
 import { EXIT, UsageError } from "../exit-status.ts";
-import { asPlain, asText } from "../map-text.ts";
+import { asText } from "../map-text.ts";
 import type { Report } from "../report.ts";
 import type { Format } from "../settings.ts";
 import type { Command, Prepared, Surroundings } from "./command.ts";
@@ -238,6 +238,6 @@ function cannot(map: BpfMap, doing: string): UnsupportedError {
 }
 
 function say(report: Report, key: unknown, value: unknown): void {
-  const fields = key === undefined ? { value: asPlain(value) } : { key: asPlain(key), value: asPlain(value) };
+  const fields = key === undefined ? { value } : { key, value };
   report.record("entry", fields, () => (key === undefined ? asText(value) : `${asText(key)}: ${asText(value)}`));
 }

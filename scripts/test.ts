@@ -138,6 +138,16 @@ function chosen(names: readonly string[]): readonly Guest[] {
   return names.length === 0 || names.includes("all") ? GUESTS : GUESTS.filter((guest) => names.includes(guest.id));
 }
 
+/** What failed in a suite, a line each: its tests by name as bun says them (again at the end, if there are many), or else why the suite did. */
+function failedTests({ name, failed, lines, notes }: SuiteResult): readonly string[] {
+  if (failed === 0) return [];
+  const tests = new Set(
+    lines.filter((line) => line.startsWith("(fail) ")).map((line) => line.replace(/ \[[\d.]+ms\]$/, "")),
+  );
+  const why = tests.size < failed ? [notes.join("; ") || `${failed} of its tests`] : [];
+  return [...tests, ...why].map((line) => `${name}: ${line.replace("(fail) ", "")}`);
+}
+
 const sum = (field: "passed" | "failed" | "skipped") => results.reduce((total, result) => total + result[field], 0);
 
 const { values, positionals } = parseArgs({
@@ -173,8 +183,7 @@ async function runAll(): Promise<void> {
 }
 
 await runAll().catch((error: Error) => keep(failure("test command", error.stack ?? error.message)));
-const failures = results.filter((result) => result.failed > 0).map((result) => result.name);
-if (failures.length > 0) console.log(`failed: ${failures.join(", ")}`);
+for (const result of results) for (const line of failedTests(result)) console.log(`failed: ${line}`);
 console.log(`${sum("passed")} passed, ${sum("failed")} failed, ${sum("skipped")} skipped`);
 // Not process.exit: it would cut what a pipe has not taken yet.
 process.exitCode = sum("failed") > 0 ? 1 : 0;

@@ -43,6 +43,9 @@ const ROWS: readonly Row[] = [
   { type: "LRU_PERCPU_HASH", value: each, refuses: false },
 ];
 
+/** Far more than is put in: an LRU map of few slots forgets before it is full, once another CPU wants some of them. */
+const ROOM = 4096;
+
 const open = (row: Row, maxEntries: number): Keyed =>
   make<Keyed>(row.type, { keySize: 4, valueSize: 8, maxEntries }).withCodecs({ key: u32, value: u64 });
 
@@ -71,7 +74,7 @@ const excused = (_name: string): boolean => false;
 for (const row of ROWS)
   describe(row.type, () => {
     test("does what a Map does, whatever comes in whatever order", () => {
-      using map = open(row, 4096);
+      using map = open(row, ROOM);
       const model = new Map<number, Value>();
       const random = randomNumbers(row.type.length);
       const key = () => random(64);
@@ -144,7 +147,7 @@ for (const row of ROWS)
     });
 
     test("flags forbid what they forbid, also in the midst of many", () => {
-      using map = open(row, 64);
+      using map = open(row, ROOM);
       map.set(1, row.value(1), BPF_NOEXIST);
       expect(errnoOf(() => map.set(1, row.value(2), BPF_NOEXIST))).toBe("EEXIST");
       expect(errnoOf(() => map.set(2, row.value(2), BPF_EXIST))).toBe("ENOENT");
@@ -178,7 +181,7 @@ for (const row of ROWS)
     });
 
     test("a walk ends, and has every key that stays, while others come and go", () => {
-      using map = open(row, 4096);
+      using map = open(row, ROOM);
       for (let i = 0; i < 1000; i++) map.set(i, row.value(i));
       const seen: number[] = [];
       for (const [key] of map) {
@@ -193,7 +196,7 @@ for (const row of ROWS)
     });
 
     test("what does not fit is refused before the kernel sees it", () => {
-      using map = make<BpfHashMap>(row.type, { keySize: 6, valueSize: 3, maxEntries: 256 });
+      using map = make<BpfHashMap>(row.type, { keySize: 6, valueSize: 3, maxEntries: ROOM });
       const key = Uint8Array.of(1, 2, 3, 4, 5, 6);
       for (const wrong of [new Uint8Array(5), new Uint8Array(7), "123456", 5, undefined, null])
         expect(thrownBy(() => map.get(wrong))).toBeInstanceOf(TypeError);

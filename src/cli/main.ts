@@ -13,6 +13,7 @@ import { parseOptions } from "./options.ts";
 import { Output } from "./output.ts";
 import { errorFields, oneLine, Report, sayOnStderr } from "./report.ts";
 import { runMode } from "./run-mode.ts";
+import { sayRefusal } from "./verifier-log.ts";
 
 async function main(argv: readonly string[]): Promise<number> {
   const endings = new Endings();
@@ -26,8 +27,7 @@ async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     const status = exitStatusOf(error);
     sayOnStderr(`hello-ebpf: ${oneLine(error)}`);
-    if (prepared.verbose && error instanceof BpfError)
-      for (const line of error.log?.split("\n") ?? []) sayOnStderr(line);
+    if (error instanceof BpfError) sayRefusal(error, prepared.verbose ?? false);
     report.error(error, status);
     await output.flush();
     return status;

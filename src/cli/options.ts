@@ -89,7 +89,7 @@ function commandLine(): Command {
   return command
     .addOption(new Option("--output <format>", "how to print").choices(["text", "jsonl"]).default("text"))
     .option("--keep-privileges", "keep the capabilities that are not needed after attaching")
-    .option("-v, --verbose", "also what is kept of the capabilities, and the verifier's log where it refuses")
+    .option("-v, --verbose", "also what is kept of the capabilities, and the verifier's whole log where it refuses")
     .version(`hello-ebpf ${version}`, "--version", "print the version")
     .addHelpText(
       "after",

@@ -1,7 +1,8 @@
-// Where the verifier's words go that a user asked for: a file, made anew, or standard error.
+// The verifier's words: where those go that a user asked for (a file, made anew, or standard error), and what of them
+// stands behind a refusal that nobody asked more of.
 
 import { appendFileSync, writeFileSync } from "node:fs";
-import { BpfRuntimeError } from "../index.ts";
+import { type BpfError, BpfRuntimeError } from "../index.ts";
 import { type Report, sayOnStderr } from "./report.ts";
 
 /** Takes a log, and what it is of. */
@@ -16,12 +17,27 @@ export function openLog(path: string | undefined, report: Report): LogSink | und
   if (path === "-") {
     return (title, log) => {
       report.note(title);
-      for (const line of log.trimEnd().split("\n")) sayOnStderr(line, PATIENCE_MS);
+      for (const line of logLines(log)) sayOnStderr(line, PATIENCE_MS);
     };
   }
   written(path, () => writeFileSync(path, ""));
   return (title, log) => written(path, () => appendFileSync(path, `${title}\n${log.trimEnd()}\n`));
 }
+
+/** On standard error, what the verifier said of a refused program: its last lines, or with `whole` all. */
+export function sayRefusal({ log = "" }: BpfError, whole: boolean): void {
+  if (log === "") return;
+  const lines = logLines(log);
+  const said = whole ? lines : lines.slice(-LAST_LINES);
+  const part = said.length < lines.length ? `the last ${said.length} of ${lines.length} lines of ` : "";
+  const more = part ? " (-v: all)" : "";
+  for (const line of [`${part}the verifier's log${more}:`, ...said]) if (!sayOnStderr(line)) return;
+}
+
+/** The verdict, what led to it, and the verifier's statistics. */
+const LAST_LINES = 10;
+
+const logLines = (log: string): string[] => log.trimEnd().split("\n");
 
 function written(path: string, write: () => void): void {
   try {

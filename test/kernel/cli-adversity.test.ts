@@ -142,7 +142,7 @@ userSpace(() => {
       expect({ status, stdout }).toEqual({ status: 5, stdout: "" });
     });
 
-    test("by the verifier, whose log -v adds", async () => {
+    test("by the verifier, the end of whose log follows, all of it with -v", async () => {
       // The first instruction of every program becomes exit: the verifier finds the others unreachable.
       const executable = changed("perf", (object) => {
         for (const section of ["kprobe", "fentry", "tracepoint", "raw_tracepoint/sys_enter"]) spoil(object, section);
@@ -150,8 +150,9 @@ userSpace(() => {
       const args = ["--mode", "perf", "--attach", "raw_tracepoint"];
       const quiet = await hello(args, { executable });
       expect(quiet.stderr).toMatch(
-        /^hello-ebpf: Cannot load program on_raw_tracepoint: [^\n]* gave E[^\n]*unreachable insn 1[^\n]*\n$/,
+        /^hello-ebpf: Cannot load program on_raw_tracepoint: [^\n]* gave E[^\n]*unreachable insn 1[^\n]*\n/,
       );
+      expect(quiet.stderr).toMatch(/\n(?:the last 10 of \d+ lines of )?the verifier's log[^\n]*:\n(?:[^\n]*\n){1,10}$/);
       expect(quiet.status).toBe(5);
       const verbose = await hello([...args, "-v"], { executable });
       expect(verbose.stderr.split("\n").filter((line) => line.includes("unreachable insn 1")).length).toBe(2);

@@ -4,7 +4,7 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { kernelIds, objectBytes, objectPath, until } from "./lib-support.ts";
-import { hello, linesOf, recordsOf, SLOWNESS, scratch, userSpace } from "./support.ts";
+import { EXECUTABLE, hello, linesOf, recordsOf, SLOWNESS, scratch, userSpace } from "./support.ts";
 
 setDefaultTimeout(20_000 + SLOWNESS * 3_000);
 const folder = scratch();
@@ -107,7 +107,24 @@ userSpace(() => {
       const verbose = await hello(["load", objectPath("lib_plain"), refused, "-v"]);
       expect(verbose.stderr).toMatch(/^processed \d+ insns/m);
       expect(verbose.stderr.match(/^processed/gm)?.length).toBe(1);
-      expect((await hello(["load", refused])).stderr).toBe("");
+    });
+
+    test("is not needed for its last ten lines, on standard error behind the object's line", async () => {
+      const refused = join(folder, "refused.bpf.o");
+      const bytes = Buffer.from(objectBytes("verdicts")).toString("latin1");
+      writeFileSync(refused, bytes.replaceAll("?socket\0", "socket\0\0"), "latin1"); // now they load by themselves
+      const whole = linesOf((await hello(["load", refused, "-v"])).stderr);
+      const [title, head, ...log] = linesOf((await hello(["load", refused])).stderr);
+      expect(title).toStartWith(`hello-ebpf: ${refused}: program `);
+      expect(whole.length).toBeGreaterThan(12);
+      expect(head).toBe(`the last 10 of ${whole.length - 2} lines of the verifier's log (-v: all):`);
+      const numbers = (line: string) => line.replace(/0x\w+/g, "N"); // the map is at another place
+      expect(log.map(numbers)).toEqual(whole.slice(-10).map(numbers));
+      const together = Bun.spawnSync(["sh", "-c", `exec "$0" load "$1" 2>&1`, EXECUTABLE, refused]).stdout.toString();
+      expect(linesOf(together)[0]).toStartWith(`${refused}: Cannot load program `);
+      const json = await hello(["load", refused, ...JSONL]);
+      expect(recordsOf(json.stdout)).toHaveLength(1);
+      expect(json.stdout).not.toContain("processed ");
     });
 
     test("that cannot be written is one line, before anything is loaded", async () => {

@@ -8,7 +8,7 @@ import { EXIT } from "../exit-status.ts";
 import { readObject, readTypes } from "../object-file.ts";
 import { errorFields, oneLine, type Report } from "../report.ts";
 import type { Format } from "../settings.ts";
-import { type LogSink, openLog } from "../verifier-log.ts";
+import { type LogSink, openLog, sayRefusal } from "../verifier-log.ts";
 import type { Command, Prepared, Surroundings } from "./command.ts";
 
 interface LoadSettings {
@@ -30,7 +30,7 @@ export const load: Command = {
       .option("--btf <file>", "relocate against these types (BTF, raw or in an ELF file), not the kernel's")
       .option("--verifier-log <file>", "the verifier's whole log of each program, - for standard error")
       .addOption(new Option("--output <format>", "how to print").choices(["text", "jsonl"]).default("text"))
-      .option("-v, --verbose", "the verifier's log of what it refuses, on standard error")
+      .option("-v, --verbose", "the verifier's whole log of what it refuses, not its last ten lines")
       .addHelpText("after", "\nExit status: 0 all were loaded, 5 one was not, 2 bad usage.");
     if (!parseArguments(command, argv)) return undefined;
     const settings = command.opts<LoadSettings>();
@@ -42,19 +42,28 @@ export const load: Command = {
 async function loadAll(paths: readonly string[], settings: LoadSettings, { report, output, endings }: Surroundings) {
   const btf = settings.btf === undefined ? undefined : readTypes(settings.btf);
   const log = openLog(settings.verifierLog, report);
-  const refusals = settings.verifierLog === undefined && settings.verbose ? openLog("-", report) : log;
   let refused = 0;
   for (const path of paths) {
     if (endings.ending) break;
     report.turn();
-    if (!loadOne(path, btf, report, log, refusals)) refused++;
+    const error = loadOne(path, btf, report, log);
+    if (error) refused++;
     await output.flush();
+    if (error?.log) sayLog(`${path}: ${error.subject ?? "refused"}`, error, settings, report, log);
   }
   return endings.ending?.status ?? (refused > 0 ? EXIT.object : EXIT.done);
 }
 
-/** Says what came of one object; whether it was loaded. */
-function loadOne(path: string, btf: Btf | undefined, report: Report, log?: LogSink, refusals?: LogSink): boolean {
+/** What the verifier said of a program that it refused: to where its words were asked for, and its last ones in any case. */
+function sayLog(title: string, error: BpfError, settings: LoadSettings, report: Report, log?: LogSink): void {
+  log?.(title, error.log ?? "");
+  if (settings.verifierLog === "-") return;
+  report.note(title);
+  sayRefusal(error, settings.verbose ?? false);
+}
+
+/** Says what came of one object; why it was refused, undefined where it was loaded. */
+function loadOne(path: string, btf: Btf | undefined, report: Report, log?: LogSink): BpfError | undefined {
   let spec: ObjectSpec | undefined;
   try {
     spec = readObject(path);
@@ -65,15 +74,14 @@ function loadOne(path: string, btf: Btf | undefined, report: Report, log?: LogSi
     report.record("load", { object: path, ok: true, programs, loaded, maps }, () =>
       escapeMessage(`${path}: ok, ${loaded} of ${programs} programs, ${maps} maps`),
     );
-    return true;
+    return undefined;
   } catch (error) {
     if (!(error instanceof BpfError)) throw error;
     const { programs, maps } = counts(spec);
     report.record("load", { object: path, ok: false, programs, loaded: 0, maps, error: errorFields(error) }, () =>
       escapeMessage(`${path}: ${oneLine(error)}`),
     );
-    if (error.log) refusals?.(`${path}: ${error.subject ?? "refused"}`, error.log);
-    return false;
+    return error;
   }
 }
 

@@ -42,7 +42,11 @@ function commandLine(): Parser {
     )
     .addOption(new Option("--output <format>", "how to print").choices(["text", "jsonl"]).default("text"))
     .option("--keep-privileges", "keep the capabilities that are not needed after attaching", false)
-    .option("-v, --verbose", "also where each program is attached, and the verifier's log where it refuses", false)
+    .option(
+      "-v, --verbose",
+      "also where each program is attached, and the verifier's whole log where it refuses",
+      false,
+    )
     .addHelpText("after", "\nExit status: as without a command, see hello-ebpf --help.");
 }
 

@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { EMULATED, ROOT } from "./lib-support.ts";
+import { GUEST, ROOT } from "./lib-support.ts";
 
 /** Where a line of the table begins, and in how many. */
 const FIGURES = {
@@ -10,7 +10,7 @@ const FIGURES = {
   ...{ "proxy none": 2, "proxy sockmap": 2, "proxy Bun": 2, "veth to veth": 3 },
 };
 
-test.if(!EMULATED)(
+test.if(!GUEST)(
   "every figure is there and is a number",
   () => {
     const { stdout, stderr, exitCode } = Bun.spawnSync([process.execPath, join(ROOT, "test/bench/main.ts"), "--tiny"]);

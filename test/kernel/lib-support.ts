@@ -2,7 +2,7 @@
 // what the kernel and this process hold, that do not go through the code under test.
 
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import {
   BPF_BTF_GET_NEXT_ID,
   BPF_F_TEST_RUN_ON_CPU,
@@ -17,12 +17,9 @@ import { objGetInfoByFd, progTestRun } from "../../src/sys/bpf.ts";
 import { syscall } from "../../src/sys/libc.ts";
 import { readField } from "../../src/sys/struct.ts";
 import { SYSCALL_NUMBERS } from "../../src/sys/syscall-numbers.ts";
+import { GUEST, ROOT } from "./guest.ts";
 
-export const ROOT = resolve(import.meta.dir, "../..");
-/** Which guest this is; "host" outside of one. */
-export const KERNEL = process.env.HELLO_EBPF_KERNEL ?? "host";
-/** Whether this kernel runs in software emulation, 5 to 15 times slower. */
-export const EMULATED = ["5.10", "6.1", "6.12", "7"].includes(KERNEL);
+export * from "./guest.ts";
 
 /** Enough of a packet for BPF_PROG_TEST_RUN. */
 export const PACKET = new Uint8Array(64);
@@ -154,7 +151,7 @@ export async function runScript(
     env: { ...process.env, ...environment },
     stdout: "pipe",
     stderr: "pipe",
-    timeout: EMULATED ? 120_000 : 30_000,
+    timeout: GUEST ? 120_000 : 30_000,
     killSignal: "SIGKILL",
   });
   const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);

@@ -6,7 +6,7 @@ import {
   bpfDescriptors,
   bufferMappings,
   descriptors,
-  EMULATED,
+  GUEST,
   global,
   load,
   PACKET,
@@ -96,7 +96,7 @@ test("records that come while others are read wake the next wait, many thousand 
   using ring = open(object);
   const stop = produce(object, 1, 0.05);
   let count = 0;
-  const wanted = EMULATED ? 500 : 5000;
+  const wanted = GUEST ? 500 : 5000;
   while (count < wanted) {
     await ring.wait();
     count += read(ring);

@@ -1,7 +1,7 @@
 // What the kernel tests share: the executable under way, processes to be seen by it, facts about this kernel found
 // without our own loader, and what a process of ours holds in the kernel.
 
-import { afterAll, test } from "bun:test";
+import { afterAll } from "bun:test";
 import {
   chmodSync,
   copyFileSync,
@@ -15,30 +15,12 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
+import { fewerInGuests, GUEST, ROOT, SLOWNESS } from "./guest.ts";
 
-export const ROOT = resolve(import.meta.dir, "../..");
+export * from "./guest.ts";
+
 export const EXECUTABLE = join(ROOT, "hello-ebpf");
-
-/** What the matrix calls this kernel. */
-export const KERNEL = process.env.HELLO_EBPF_KERNEL || "host";
-
-/** In a guest the name is on the kernel's command line: there every hook must work. */
-export const GUEST = / HELLO_EBPF_KERNEL=/.test(readFileSync("/proc/cmdline", "utf8"));
-
-/** How much slower than real processors a guest's emulated ones may be. */
-export const SLOWNESS = GUEST ? 15 : 1;
-
-/** What no kernel has a part in is tested on real processors only: an emulated one would take minutes for it. */
-export const userSpace = (register: () => void): void => {
-  if (!GUEST) register();
-};
-
-/** A test that no kernel has a part in, likewise. */
-export const testHere = ((...parts: Parameters<typeof test>) => userSpace(() => test(...parts))) as typeof test;
-
-/** All of them here, some of them in a guest. */
-export const fewerInGuests = <T>(all: readonly T[], some: readonly T[]): readonly T[] => (GUEST ? some : all);
 
 export const HOOKS = ["kprobe", "fentry", "tracepoint", "raw_tracepoint"] as const;
 export const MODES = ["trace", "map", "perf", "ring"] as const;

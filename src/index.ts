@@ -13,6 +13,7 @@ export {
   compileDecoder,
   compileEncoder,
   type Decoder,
+  isElf,
   isEscapedByte,
   type LinkedProgram,
   type MapSpec,
@@ -23,6 +24,7 @@ export {
   type ProgramSpec,
   parseBtf,
   parseObject,
+  type ReadAt,
   stringToBytes,
   UnsupportedError,
   VerifierError,
@@ -41,6 +43,7 @@ export { closeHint } from "./host/close-names.ts";
 export { findInterface } from "./host/interfaces.ts";
 export { kernelRelease } from "./host/kernel.ts";
 export { errnoName } from "./host/kernel-error.ts";
+export { moduleBtf, moduleNames } from "./host/kernel-types.ts";
 export { ownTgid } from "./host/own-tgid.ts";
 export { dropPrivileges, type PrivilegesLeft } from "./host/privileges.ts";
 export { type CodeAddress, symbolize } from "./host/symbolize.ts";

@@ -15,6 +15,7 @@ export { bytesToString, cString, escapedByte, isEscapedByte, stringToBytes } fro
 export { type CoreResolutions, relocate } from "./core/relocate.ts";
 export type { CoreTargets } from "./core/targets.ts";
 export { Executable, type FunctionSymbol, functionOffsets } from "./elf/executable.ts";
+export type { ReadAt } from "./elf/find-section.ts";
 export { UnknownArgument, USDT_SPEC_SIZE, type UsdtMarker, usdtMarkers, usdtSpec } from "./elf/usdt.ts";
 export * from "./errors.ts";
 export { withContextTypes } from "./linker/context-types.ts";
@@ -26,7 +27,7 @@ export { type ExternSpec, KCONFIG, KSYMS } from "./spec/externs.ts";
 export type { Globals } from "./spec/globals.ts";
 export { KconfigWriter } from "./spec/kconfig.ts";
 export { ObjectSpec } from "./spec/object-spec.ts";
-export { parseBtf } from "./spec/parse-btf.ts";
+export { isElf, parseBtf } from "./spec/parse-btf.ts";
 export { parseObject } from "./spec/parse-object.ts";
 export { ProgramSpec } from "./spec/program-spec.ts";
 export { findSectionRow, SECTION_ROWS, type SectionRow } from "./spec/sections.ts";

@@ -1,7 +1,7 @@
 // The types of the running kernel and its modules, as CO-RE asks for them: each read only when it is looked into.
 
 import { readdirSync, readFileSync } from "node:fs";
-import { Btf, type CoreTargets, UnsupportedError } from "elf-loader";
+import { Btf, type CoreTargets, ObjectError, UnsupportedError } from "elf-loader";
 import { kernelRelease } from "./kernel.ts";
 import { vmlinuxBtf } from "./vmlinux-btf.ts";
 
@@ -27,12 +27,19 @@ export function* moduleBtfs(): Generator<Btf> {
   const vmlinux = vmlinuxBtf();
   if (!vmlinux) return;
   for (const name of moduleNames()) {
-    const bytes = readModule(name);
-    if (bytes) yield Btf.parse(bytes, name, vmlinux);
+    const btf = readModule(name, vmlinux);
+    if (btf) yield btf;
   }
 }
 
-function moduleNames(): string[] {
+/** BTF of one module, on top of the kernel's; undefined where it is not loaded or has none. Throws ObjectError. */
+export function moduleBtf(name: string): Btf | undefined {
+  const vmlinux = moduleNames().includes(name) ? vmlinuxBtf() : undefined;
+  return vmlinux && readModule(name, vmlinux);
+}
+
+/** Modules that are loaded and have BTF, in order. */
+export function moduleNames(): string[] {
   try {
     return readdirSync(FOLDER)
       .filter((name) => name !== "vmlinux")
@@ -43,10 +50,11 @@ function moduleNames(): string[] {
 }
 
 /** undefined where the module went away meanwhile. */
-function readModule(name: string): Uint8Array | undefined {
+function readModule(name: string, vmlinux: Btf): Btf | undefined {
   try {
-    return readFileSync(`${FOLDER}/${name}`);
-  } catch {
+    return Btf.parse(readFileSync(`${FOLDER}/${name}`), name, vmlinux);
+  } catch (error) {
+    if (error instanceof ObjectError) throw error;
     return undefined;
   }
 }

@@ -3,6 +3,7 @@
 import { Instructions } from "elf-loader";
 import {
   BPF_ADD,
+  BPF_ALU,
   BPF_ALU64,
   BPF_AND,
   BPF_B,
@@ -13,6 +14,7 @@ import {
   BPF_JA,
   BPF_JEQ,
   BPF_JMP,
+  BPF_JMP32,
   BPF_JNE,
   BPF_LDX,
   BPF_MOV,
@@ -76,10 +78,10 @@ export function run(insns: Uint8Array, littleEndian: boolean, memory: ReadonlyMa
       const operand = opcode & BPF_X ? reg(code.src(pc)) : BigInt(code.imm(pc));
       if (code.isWide(pc)) {
         r[dst] = address(pc++);
-      } else if (kind === BPF_ALU64) {
+      } else if (kind === BPF_ALU64 || kind === BPF_ALU) {
         const operation = ALU[opcode & 0xf0];
         if (!operation) throw new Error(`unknown instruction ${opcode}`);
-        r[dst] = BigInt.asUintN(64, operation(reg(dst), operand));
+        r[dst] = BigInt.asUintN(kind === BPF_ALU ? 32 : 64, operation(reg(dst), operand));
       } else if (kind === BPF_LDX) {
         r[dst] = load(reg(code.src(pc)) + BigInt(code.off(pc)), SIZES[opcode & 0x18] ?? 0);
       } else if (kind === BPF_STX) {
@@ -88,10 +90,11 @@ export function run(insns: Uint8Array, littleEndian: boolean, memory: ReadonlyMa
         return BigInt.asIntN(64, reg(0));
       } else if (opcode === (BPF_JMP | BPF_CALL)) {
         r[0] = BigInt.asUintN(64, invoke(pc, r));
-      } else if (kind === BPF_JMP) {
+      } else if (kind === BPF_JMP || kind === BPF_JMP32) {
         const test = JUMP[opcode & 0xf0];
         if (!test) throw new Error(`unknown instruction ${opcode}`);
-        if (test(reg(dst), BigInt.asUintN(64, operand))) pc += code.off(pc);
+        const bits = kind === BPF_JMP ? 64 : 32;
+        if (test(BigInt.asUintN(bits, reg(dst)), BigInt.asUintN(bits, operand))) pc += code.off(pc);
       } else throw new Error(`unknown instruction ${opcode}`);
     }
   };

@@ -29,6 +29,10 @@ export function readSections(blob: Reader, split: boolean): Sections {
     throw blob.error(`Cannot parse BTF header: ${types.length} bytes of types`, field("type_len"));
   const strings = blob.slice(header + u32("str_off"), u32("str_len"), "string section");
   const begins = split || strings[0] === 0;
+  if (!begins && strings[strings.length - 1] === 0) {
+    const whose = "those of a module do, and are read with the kernel's (base)";
+    throw blob.error(`Cannot parse BTF header: its names continue others: ${whose}`, field("str_off"));
+  }
   const ends = strings[strings.length - 1] === 0 || (split && strings.length === 0);
   if (!begins || !ends) {
     throw blob.error("Cannot parse BTF header: the string section does not begin and end with NUL", field("str_off"));

@@ -94,8 +94,8 @@ export function parseElf(bytes: Uint8Array): ElfFile {
   return { littleEndian, sections, symbols, relocations: new Relocations(sections, symbols, littleEndian) };
 }
 
-/** e_ident. Returns whether the file is little-endian. */
-function checkIdent(bytes: Uint8Array): boolean {
+/** e_ident. Returns whether the file is little-endian. @throws ObjectError where it is no ELF64 file */
+export function checkIdent(bytes: Uint8Array): boolean {
   const file = new Reader(bytes, "ELF header", true);
   file.need(0, elf64_hdr.size, "ELF header");
   if (file.u32(0, "magic") !== 0x464c457f) throw file.error("Cannot parse ELF header: no ELF magic", 0);

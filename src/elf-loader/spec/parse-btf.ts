@@ -1,17 +1,35 @@
-/** BTF wherever it comes: the raw bytes of /sys/kernel/btf/*, or section .BTF of an object. Source: btf__parse in libbpf. */
+/**
+ * BTF wherever it comes: the raw bytes of /sys/kernel/btf/*, or section .BTF of an ELF file: an object, a module, a
+ * vmlinux with all its debug information. Source: btf_parse in libbpf's btf.c.
+ */
 import { Btf } from "../btf/btf.ts";
-import { parseElf } from "../elf/elf-file.ts";
+import { findSection, type ReadAt } from "../elf/find-section.ts";
 import { ObjectError } from "../errors.ts";
 
 const ELF_MAGIC = [0x7f, 0x45, 0x4c, 0x46];
 
 /**
+ * @param file its bytes, or how to read some of them: of an ELF file no more is asked for than is needed
  * @param name what it is called in errors
+ * @param base the BTF that this one continues, as that of the kernel for a module's; what the module brings in section
+ *   .BTF.base, so that it need not be of this very kernel, comes first
  * @throws ObjectError
  */
-export function parseBtf(bytes: Uint8Array, name: string): Btf {
-  if (!ELF_MAGIC.every((byte, index) => bytes[index] === byte)) return Btf.parse(bytes, name);
-  const section = parseElf(bytes).sections.find((candidate) => candidate.name === ".BTF");
+export function parseBtf(file: Uint8Array | ReadAt, name: string, base?: Btf): Btf {
+  const read = typeof file === "function" ? file : readFrom(file);
+  if (!isElf(read)) return Btf.parse(read(0, Number.POSITIVE_INFINITY), name, base);
+  const section = findSection(read, ".BTF");
   if (!section) throw new ObjectError(`Cannot parse BTF of ${name}: it has no section .BTF`, ".BTF", 0);
-  return Btf.parse(section.data, name);
+  const own = findSection(read, ".BTF.base");
+  return Btf.parse(section, name, own ? Btf.parse(own, `${name}, .BTF.base`) : base);
 }
+
+export const isElf = (read: ReadAt): boolean => {
+  const start = read(0, ELF_MAGIC.length);
+  return ELF_MAGIC.every((byte, index) => start[index] === byte);
+};
+
+const readFrom =
+  (bytes: Uint8Array): ReadAt =>
+  (offset, length) =>
+    bytes.subarray(offset, offset + length);

@@ -1,6 +1,7 @@
 /**
  * All types of a BTF as a header in C that a compiler takes: each defined once and before it is needed, pointers to
- * structs by a forward declaration. What `bpftool btf dump format c` gives, written anew.
+ * structs by a forward declaration. Of a module's, with what they need of the kernel's. What `bpftool btf dump format c`
+ * gives, written anew.
  */
 import type { Btf } from "../btf.ts";
 import type { BtfType } from "../types.ts";
@@ -29,7 +30,7 @@ const END = `#ifndef BPF_NO_PRESERVE_ACCESS_INDEX
 /** The text of a header, in pieces. @throws ObjectError where a type has no form in C */
 export function* cHeader(btf: Btf): Generator<string> {
   yield PREAMBLE;
-  let left = btf.byteSize * MOST_TEXT + PREAMBLE.length;
+  let left = (btf.byteSize + (btf.base?.byteSize ?? 0)) * MOST_TEXT + PREAMBLE.length;
   for (const text of new Header(btf).definitions()) {
     left -= text.length;
     if (left < 0) throw btf.error("Cannot print types: they hold each other too often", 0);
@@ -61,7 +62,7 @@ class Header {
   }
 
   *definitions(): Generator<string> {
-    for (let id = 1; id < this.#btf.typeCount; id++) {
+    for (let id = this.#btf.base?.typeCount ?? 1; id < this.#btf.typeCount; id++) {
       const type = this.#btf.type(id);
       if (!isDefined(type)) continue;
       this.#need(id, true);

@@ -4,8 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { UsageError } from "../../src/cli/exit-status.ts";
 import { MODES } from "../../src/cli/modes/index.ts";
 import { type Invocation, parseOptions } from "../../src/cli/options.ts";
-import { closeNames } from "../../src/host/close-names.ts";
-import { SYSCALL_HOOKS, syscallNames } from "../../src/index.ts";
+import { SYSCALL_HOOKS } from "../../src/index.ts";
 
 const parse = (...args: string[]) => parseOptions(["--mode", "ring", ...args]) as Invocation;
 
@@ -77,18 +76,5 @@ describe("options", () => {
     }
     expect(() => parseOptions([])).toThrow("--mode");
     expect(() => parse("--")).toThrow("command");
-  });
-});
-
-describe("closeNames", () => {
-  test("finds what a slip of the finger leads to, the closest first", () => {
-    const cases = { exceve: "execve", execv: "execve", opemat: "openat", getpidd: "getpid", unlnik: "unlink" };
-    for (const [slip, meant] of Object.entries(cases)) expect(closeNames(slip, syscallNames())[0]).toBe(meant);
-  });
-
-  test("says no more than five, and none where nothing is close", () => {
-    expect(closeNames("get", syscallNames()).length).toBeLessThanOrEqual(5);
-    expect(closeNames("zzzzzzzz", syscallNames())).toEqual([]);
-    expect(closeNames("", syscallNames())).toEqual([]);
   });
 });

@@ -173,7 +173,9 @@ describe("filters: nothing filtered out crosses to user space", () => {
 describe("own events are left out", () => {
   test("by every hook, of a system call that hello-ebpf makes all the time", async () => {
     const args = ["--mode", "ring", "--syscall", "write", "--buffer-size", "4M", ...JSONL];
-    const runs = workingHooks().map((hook) => new Hello([...args, "--attach", hook]));
+    const runs = fewerInGuests(workingHooks(), ["raw_tracepoint"]).map(
+      (hook) => new Hello([...args, "--attach", hook]),
+    );
     await Promise.all(runs.map((run) => run.attached()));
     const dd = new NamedProgram(folder, "dd");
     await dd.run(writes(500));
@@ -198,7 +200,7 @@ describe("own events are left out", () => {
 });
 
 describe("--count, --duration, --interval", () => {
-  for (const mode of fewerInGuests(["trace", "perf", "ring"], ["trace", "ring"]))
+  for (const mode of fewerInGuests(["trace", "perf", "ring"], ["ring"]))
     for (const count of fewerInGuests([1, 37], [37]))
       test(`--count ${count} in ${mode} mode: exactly so many lines, and no more produced`, async () => {
         const shell = new NamedProgram(folder, "sh");
@@ -295,10 +297,11 @@ describe("--buffer-size", () => {
       });
   });
 
-  for (const [mode, size, bytes] of [
+  const asked = [
     ["ring", "64K", 65536],
     ["perf", "64K", 65536],
-  ] as const)
+  ] as const;
+  for (const [mode, size, bytes] of fewerInGuests(asked, asked.slice(1)))
     test(`${mode} ${size} is what the kernel is asked for, without a word`, async () => {
       const run = await new Hello(["--mode", mode, "--buffer-size", size]).attached();
       const maps = await Bun.file(`/proc/${run.pid}/maps`).text();

@@ -120,6 +120,18 @@ export function memoryAt(address: number, length: number): Memory {
   return new Memory(toArrayBuffer(address as Pointer, 0, length));
 }
 
+/** toArrayBuffer with what bun:ffi's types leave out: a C function that gives the memory back, and what it is called with. */
+const toOwnedBuffer = toArrayBuffer as (
+  ...args: [address: number, offset: number, length: number, context: number, deallocator: number]
+) => ArrayBuffer;
+
+/** Views over a mapping that is theirs: it is unmapped when the last of them is collected. */
+export function ownedMemoryAt(address: number, length: number): Memory {
+  // A deallocator gets the address and its context: munmap's two arguments.
+  const { ptr: deallocator } = libc.munmap as unknown as { ptr: number };
+  return new Memory(toOwnedBuffer(address, 0, length, length, deallocator));
+}
+
 /** A load that the JIT neither hoists out of a loop nor makes a locked access (mappings may be read-only). */
 export function loadU32(address: number): number {
   return read.u32(address as Pointer, 0);

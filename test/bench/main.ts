@@ -61,7 +61,7 @@ const rows = [
   ...(await idle()),
   { ...row("executable", "MB", 115), values: [executableSize()] },
   ...(await latency()),
-  ...loading(tiny ? 1 : 7, tiny ? 2 : 12),
+  ...(await loading(tiny ? 1 : 7, tiny ? 2 : 12)),
   ...draining("ring", 16, DRAINS, BUFFER),
   ...draining("ring", 65536, DRAINS, BUFFER)
     .slice(2)

@@ -3,6 +3,9 @@ import { expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { type Btf, cHeader, ObjectError, parseBtf, parseObject } from "elf-loader";
+import { BTF_KIND_STRUCT, BTF_KIND_TYPEDEF } from "elf-loader/uapi";
+import { writeSections } from "../../src/elf-loader/btf/blob.ts";
+import { typeInfo } from "../../src/elf-loader/btf/builder.ts";
 import { fixture, scratch } from "./compile.ts";
 import { inner, kernel, moduleBytes } from "./module-types.ts";
 
@@ -72,3 +75,21 @@ test("what is cut off, has no such section or is none at all is an error of the 
   new DataView(endless.buffer).setBigUint64(40, 2n ** 63n, true);
   expect(() => parseBtf(endless, "library")).toThrow(ObjectError);
 });
+
+test("many small records are all found, and the first bad one is named", () => {
+  const typedefs = (count: number) => Array.from({ length: count }, () => [1, typeInfo(BTF_KIND_TYPEDEF), 0]);
+  for (const count of [1, 2, 3, 10, 1000]) {
+    const blob = (...more: number[][]) =>
+      writeSections({ words: Int32Array.from([...typedefs(count), ...more].flat()), strings: NAMES }, true);
+    const btf = parseBtf(blob(), "small");
+    expect(btf.typeCount).toBe(count + 1);
+    expect(btf.type(count)).toEqual({ kind: "typedef", name: "a", type: 0 });
+    expect(() => parseBtf(blob([1, 31 << 24, 0]), "small")).toThrow(`Cannot parse type ${count + 1}: unknown kind 31`);
+    expect(() => parseBtf(blob([1, typeInfo(BTF_KIND_STRUCT, 1), 0]), "small")).toThrow(
+      `Cannot parse type ${count + 1}: its struct record is cut off`,
+    );
+    expect(() => parseBtf(blob([1]), "small")).toThrow(`Cannot parse type ${count + 1}: cut off`);
+  }
+});
+
+const NAMES = new TextEncoder().encode("\0a\0");

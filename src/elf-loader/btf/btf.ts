@@ -297,12 +297,18 @@ export class Btf {
   #index(): [Uint32Array, Uint8Array] {
     const { words } = this.#types;
     const most = Math.floor(words.length / TYPE_WORDS) + 2;
-    const [starts, kinds] = [new Uint32Array(most), new Uint8Array(most)];
-    const count = indexRecords(words, starts, kinds);
+    let room = Math.min(most, Math.ceil(words.length / USUAL_WORDS) + 2);
+    let [starts, kinds] = [new Uint32Array(room), new Uint8Array(room)];
+    let count = indexRecords(words, starts, kinds, 0);
+    while (count + 1 === room && room < most && recordWords(words, starts[count] as number) > 0) {
+      room = Math.min(most, room * 2);
+      [starts, kinds] = [grown(starts, new Uint32Array(room)), grown(kinds, new Uint8Array(room))];
+      count = indexRecords(words, starts, kinds, count);
+    }
     const last = starts[count] as number;
     const end = last + recordWords(words, last);
     if (count > 0 && end !== words.length) throw this.#badRecord(count, last);
-    return [starts.slice(0, count + 1), kinds.slice(0, count + 1)];
+    return [starts.subarray(0, count + 1), kinds.subarray(0, count + 1)];
   }
 
   #badRecord(index: number, at: number): ObjectError {
@@ -326,17 +332,27 @@ for (const [kind, { fixed, each }] of Object.entries(RECORD_FORMATS)) {
   EACH_WORDS[Number(kind)] = each;
 }
 
+/** Words of a record on the average, a little less than kernels have: what is made too large costs page faults. */
+const USUAL_WORDS = 6;
+
+function grown<T extends Uint32Array | Uint8Array>(from: T, to: T): T {
+  to.set(from);
+  return to;
+}
+
 /**
- * Fills in where each record begins and of what kind it is, and returns how many there are; the last one may be of no kind, or cut off.
+ * Fills in where each record behind the first `count` begins and of what kind it is, until there is no more room, and
+ * returns how many there are; the last one may be of no kind, or cut off.
  * A loop of its own with nothing else in it: the first one over a kernel's BTF runs before the JIT has seen it.
  */
-function indexRecords(words: Int32Array, starts: Uint32Array, kinds: Uint8Array): number {
+function indexRecords(words: Int32Array, starts: Uint32Array, kinds: Uint8Array, known: number): number {
   const fixed = FIXED_WORDS;
   const each = EACH_WORDS;
   const length = words.length;
-  let count = 0;
-  let at = 0;
-  while (at < length) {
+  const room = starts.length - 1;
+  let count = known;
+  let at = known === 0 ? 0 : (starts[known] as number) + recordWords(words, starts[known] as number);
+  while (at < length && count < room) {
     starts[++count] = at;
     const info = words[at + 1] as number;
     const kind = (info >>> 24) & 31;

@@ -421,8 +421,8 @@ test.skipIf(lacks("ARENA"))("ARENA: programs and user space see the same memory 
   expect(arena.view(15 * 4096, 4).u32[0]).toBe(0);
 });
 
-/** Two threads that run a program at the same time, and how often they did in all. */
-async function underLoad(program: number, started: () => boolean, during: () => void, ms: number): Promise<bigint> {
+/** Two threads that run a program at the same time, while `during` is done so often; how often they ran it in all. */
+async function underLoad(program: number, started: () => boolean, during: () => void, times: number): Promise<bigint> {
   const stop = new Int32Array(new SharedArrayBuffer(4));
   const workers = [1, 2].map(() => new Worker(new URL("./scripts/produce-worker.ts", import.meta.url)));
   const runs = workers.map(
@@ -430,8 +430,7 @@ async function underLoad(program: number, started: () => boolean, during: () => 
   );
   for (const worker of workers) worker.postMessage({ program, repeat: 1000, pause: 0, stop });
   await until("the threads run", started);
-  const end = performance.now() + ms;
-  while (performance.now() < end) {
+  for (let i = 0; i < times; i++) {
     during();
     await Bun.sleep(1);
   }
@@ -448,7 +447,6 @@ test("under load on two CPUs per-CPU sums are exact, and walks of a map that cha
   const churn = object.map("churn", BpfHashMap<number, bigint>);
   hash.set(0, [...(array.get(0) ?? [])]);
   churn.set(1000, 5n); // stays, as the programs' keys are others
-  let walks = 0;
   const total = await underLoad(
     object.program("count").fd.number,
     () => (array.get(0)?.sum() ?? 0n) > 0n,
@@ -457,11 +455,9 @@ test("under load on two CPUs per-CPU sums are exact, and walks of a map that cha
       expect(keys).toContain(1000);
       expect(new Set(keys).size).toBe(keys.length);
       expect(keys.length).toBeLessThanOrEqual(33);
-      walks++;
     },
-    GUEST ? 1000 : 500,
+    GUEST ? 5 : 200,
   );
-  expect(walks).toBeGreaterThan(3);
   expect(total).toBeGreaterThan(1000n);
   expect([array.get(0)?.sum(), hash.get(0)?.sum()]).toEqual([total, total]);
   expect((array.get(0)?.max() ?? 0n) * 2n).toBeGreaterThanOrEqual(total / BigInt(array.get(0)?.length ?? 1));

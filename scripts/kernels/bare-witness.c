@@ -8,6 +8,7 @@
  *   witness connect N                 connects N datagram sockets to 127.0.0.1
  *   witness on CPU CMD...             becomes CMD on that CPU alone
  *   witness with NAME=VALUE CMD...    becomes CMD with that in its environment
+ *   witness without CAPABILITY CMD... becomes CMD, which cannot have the capability of that number
  *   witness parent MASK               waits until every thread of its parent has no_new_privs and
  *                                     no other capabilities than MASK, 16 hexadecimal digits
  *   witness write FILE TEXT           writes it there
@@ -17,6 +18,7 @@
 #include "bare.h"
 
 #define PR_SET_NAME 15
+#define PR_CAPBSET_DROP 24
 #define O_WRONLY 1
 
 /* The name of event N: s and seven digits. */
@@ -245,6 +247,9 @@ void begin(long *stack)
 		status = check(argv + 2);
 	else if (stack[0] > 3 && same(argv[1], "on")) {
 		pin(parse(argv[2]));
+		become(argv + 3);
+	} else if (stack[0] > 3 && same(argv[1], "without")) {
+		call(__NR_prctl, PR_CAPBSET_DROP, parse(argv[2]), 0, 0, 0);
 		become(argv + 3);
 	} else if (stack[0] > 3 && same(argv[1], "with")) {
 		environment[1] = argv[2];

@@ -46,6 +46,12 @@ const LOCKED_DOWN: readonly BareRun[] = [
       prints(/./, 1),
     ],
   })),
+  {
+    // CAP_PERFMON, which the kernel asks for before it asks whether it is locked down.
+    command: "/witness without 21 /witness without 38 /hello-ebpf --mode ring --attach kprobe --duration 5s",
+    status: 3,
+    checks: [prints(/ gave EPERM: the process lacks CAP_PERFMON; run as root/, 1)],
+  },
 ];
 
 const ALONE: readonly BareRun[] = [...BARE_RUNS, ...LOCKED_DOWN];

@@ -1,6 +1,6 @@
 // This process's capabilities (capabilities(7)), from /proc/self/status.
 
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { CAPABILITIES } from "elf-loader/uapi";
 
 /** A field of /proc/self/status without its label; "" where there is none. */
@@ -40,6 +40,21 @@ export const boundingCapabilities = (): Set<string> => capabilitySet("CapBnd");
 export function hasCapability(name: string, held: ReadonlySet<string> = effectiveCapabilities()): boolean {
   return held.has(name) || ((name === "CAP_BPF" || name === "CAP_PERFMON") && held.has("CAP_SYS_ADMIN"));
 }
+
+/** PROC_USER_INIT_INO, include/linux/proc_ns.h */
+const INITIAL_USER_NAMESPACE = 0xeffffffd;
+
+/** Whether this process is in another user namespace than the kernel's first; false where that is not to be known. */
+export function inUserNamespace(): boolean {
+  try {
+    return statSync("/proc/self/ns/user").ino !== INITIAL_USER_NAMESPACE;
+  } catch {
+    return false;
+  }
+}
+
+/** Held where the kernel's own things ask for it: capabilities of another user namespace do not count there. */
+export const hasKernelCapability = (name: string): boolean => hasCapability(name) && !inUserNamespace();
 
 /** Names of capability numbers: 39 is CAP_BPF. */
 export function capabilityNames(numbers: readonly number[]): string[] {

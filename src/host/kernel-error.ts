@@ -3,7 +3,9 @@
 import { AttachError, type BpfError, BpfRuntimeError, PermissionError, UnsupportedError } from "elf-loader";
 import { EACCES, ENOMEM, ENOSYS, EPERM, ERRNO_NAMES } from "elf-loader/uapi";
 import { EXHAUSTED } from "../sys/exhausted.ts";
-import { explainRefusal, type Subject } from "./refusal.ts";
+import type { Subject } from "./cause.ts";
+import { explainRefusal } from "./refusal.ts";
+import { hiddenByFilter } from "./seccomp.ts";
 
 /** What was being done when the kernel refused. */
 export interface Refused {
@@ -27,12 +29,12 @@ export function errnoName(result: number): string {
   return ERRNO_NAMES[Math.abs(result)] ?? `errno ${Math.abs(result)}`;
 }
 
-/** `result` is the negative errno. EPERM and EACCES are explained by evidence; the rest by what the caller knows. */
+/** `result` is the negative errno. EPERM, EACCES and a filter's ENOSYS are explained by evidence; the rest by what the caller knows. */
 export function kernelError(result: number, refused: Refused): BpfError {
   const errno = errnoName(result);
   const message = `Cannot ${refused.doing}: ${refused.call} gave ${errno}`;
   const { call, subject, likely, action } = refused;
-  if (result === -EPERM || result === -EACCES) {
+  if (result === -EPERM || result === -EACCES || (result === -ENOSYS && hiddenByFilter(refused.kind))) {
     const refusal = explainRefusal(refused.needs ?? ["CAP_BPF"], refused.kind);
     return new PermissionError(message, { call, errno, subject, ...refusal });
   }

@@ -1,22 +1,14 @@
 // Why the kernel said EPERM or EACCES: one cause, by evidence, the first that holds.
 
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { BPF_MAP_TYPE_ARRAY, EPERM, RLIMIT_MEMLOCK } from "elf-loader/uapi";
-import { mapCreate, probeCommand } from "../sys/bpf.ts";
+import { mapCreate } from "../sys/bpf.ts";
 import { close, getrlimit, setrlimit } from "../sys/libc.ts";
 import { UNLIMITED } from "../sys/memlock.ts";
-import { probeMountFlags } from "../sys/mount.ts";
-import { probePerfFlags } from "../sys/perf-event.ts";
-import { boundingCapabilities, effectiveCapabilities, hasCapability, ownStatus } from "./capabilities.ts";
+import { boundingCapabilities, effectiveCapabilities, hasCapability, inUserNamespace } from "./capabilities.ts";
+import { addFlags, type Refusal, type Subject, TRACEFS_VOLUME } from "./cause.ts";
+import { seccomp } from "./seccomp.ts";
 
-/** What holds a call back, and what to change. */
-export interface Refusal {
-  readonly likely: string;
-  readonly action: string;
-}
-
-/** What was refused: "mlock" is the memory of perf buffers. */
-export type Subject = "bpf" | "perf" | "mlock" | "tracefs";
 type Check = (needed: readonly string[], subject: Subject) => Refusal | undefined;
 
 function readText(path: string): string {
@@ -27,51 +19,9 @@ function readText(path: string): string {
   }
 }
 
-/** Containers' default filters allow what these capabilities are for once a container has them. */
-const FOLLOWED = ["CAP_BPF", "CAP_PERFMON"];
-
-const CALLS = { bpf: "bpf()", perf: "perf_event_open()", mlock: "mmap()", tracefs: "fsopen()" } as const;
-
-/** Whether a call is refused before its arguments are looked at; of fsopen(2) only who may mount can tell. */
-const FILTERED = {
-  perf: () => probePerfFlags() === -EPERM,
-  bpf: () => probeCommand() === -EPERM && (hasCapability("CAP_BPF") || FILTERED.perf()),
-  mlock: () => false,
-  tracefs: () => hasCapability("CAP_SYS_ADMIN") && probeMountFlags() === -EPERM,
-} as const;
-
-/**
- * A filter answers EPERM where the kernel would find the arguments bad and say EINVAL. Without CAP_BPF kernels before
- * 5.19 may say EPERM to any bpf(2) themselves; then perf_event_open(2) tells, which looks at its flags before all else.
- */
-const seccomp: Check = (_needed, subject) => {
-  if (ownStatus("Seccomp") !== "2" || !FILTERED[subject]()) return undefined;
-  const missing = FOLLOWED.filter((name) => !hasCapability(name));
-  const lift =
-    "--security-opt seccomp=PROFILE with one that allows it (scripts/containers/seccomp.json), or unconfined";
-  return {
-    likely: `a seccomp filter refuses ${CALLS[subject]}`,
-    action:
-      missing.length > 0
-        ? `run with ${addFlags(missing)}, which default filters follow, or ${lift}`
-        : `run with ${lift}`,
-  };
-};
-
-/** PROC_USER_INIT_INO, include/linux/proc_ns.h */
-const INITIAL_USER_NAMESPACE = 0xeffffffd;
-
-function ownNamespace(): number {
-  try {
-    return statSync("/proc/self/ns/user").ino;
-  } catch {
-    return INITIAL_USER_NAMESPACE; // not to be known: then nothing is said of it
-  }
-}
-
 /** Capabilities in a user namespace are not the kernel's own: bpf() asks for those of the first namespace. */
 const userNamespace: Check = () => {
-  if (ownNamespace() === INITIAL_USER_NAMESPACE) return undefined;
+  if (!inUserNamespace()) return undefined;
   return {
     likely: "this process is in a user namespace, where capabilities do not reach the kernel",
     action: "run it outside (rootful container, no --userns)",
@@ -83,21 +33,22 @@ const lockdownMode = () => /\[(\w+)\]/.exec(readText("/sys/kernel/security/lockd
 
 const lockdown: Check = (needed) => {
   const mode = lockdownMode();
-  // It refuses what reads the kernel's memory, and tracefs; maps it lets be made.
-  if (mode !== "confidentiality" || needed.join() === "CAP_BPF") return undefined;
+  // It refuses what reads the kernel's memory, and tracefs; maps it lets be made. The kernel asks for capabilities first:
+  // where one is missing it was not the lockdown that refused.
+  if (mode !== "confidentiality" || needed.join() === "CAP_BPF" || missingOf(needed).length > 0) return undefined;
   return {
     likely: "the kernel is locked down (lockdown=confidentiality)",
     action: "boot with lockdown=integrity or none",
   };
 };
 
-function addFlags(missing: readonly string[]): string {
-  return missing.map((name) => `--cap-add=${name.replace("CAP_", "")}`).join(" ");
-}
+const missingOf = (needed: readonly string[]) => {
+  const held = effectiveCapabilities();
+  return needed.filter((name) => !hasCapability(name, held));
+};
 
 const capabilities: Check = (needed, subject) => {
-  const held = effectiveCapabilities();
-  const missing = needed.filter((name) => !hasCapability(name, held));
+  const missing = missingOf(needed);
   if (missing.length === 0) return undefined;
   if (subject === "tracefs" && missing.includes("CAP_SYS_ADMIN")) return NO_TRACEFS;
   // A container's capabilities bound what its processes may have; those of other users than root start with none.
@@ -113,8 +64,7 @@ const capabilities: Check = (needed, subject) => {
 /** Whoever has it mounted needs no capability for it. */
 const NO_TRACEFS: Refusal = {
   likely: "tracefs is not mounted here, and the process lacks CAP_SYS_ADMIN to mount it",
-  action:
-    "mount it on the host and run with --volume=/sys/kernel/tracing:/sys/kernel/tracing:ro, or run with --cap-add=SYS_ADMIN",
+  action: `mount it on the host and run with ${TRACEFS_VOLUME}, or run with --cap-add=SYS_ADMIN`,
 };
 
 const paranoid: Check = (_needed, subject) => {

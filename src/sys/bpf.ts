@@ -38,7 +38,7 @@ import {
   EAGAIN,
   type Layout,
 } from "elf-loader/uapi";
-import { type Address, addressOf, cString, syscall } from "./libc.ts";
+import { type Address, addressOf, cString, PAGE_SIZE, syscall } from "./libc.ts";
 import { encodeStruct, type Fields, readField } from "./struct.ts";
 import { SYSCALL_NUMBERS } from "./syscall-numbers.ts";
 
@@ -59,9 +59,11 @@ function keepAlive(fields: Fields): void {
   alive.fields = undefined;
 }
 
-/** The answer to a command that no kernel has: -EINVAL, unless something before the kernel refuses bpf() itself. */
-export const probeCommand = (): number => bpf(NO_COMMAND, bpf_attr_map_elem, {});
-const NO_COMMAND = 0x7fff;
+/**
+ * The answer to an attribute larger than a page: -E2BIG before anybody else is asked, a security module included, unless
+ * something before the kernel refuses bpf() itself.
+ */
+export const probeOversize = (): number => syscall(NR_BPF, BPF_MAP_CREATE, 0, PAGE_SIZE + 1);
 
 /** A new map's descriptor. Before 5.11 it counts against RLIMIT_MEMLOCK. */
 export const mapCreate = (fields: Fields): number => bpf(BPF_MAP_CREATE, bpf_attr_map_create, fields);

@@ -387,3 +387,10 @@ export const withCapabilities = (kept: readonly number[]): string[] => [
   join(import.meta.dir, "with-capabilities.ts"),
   kept.join(","),
 ];
+
+/** Runs a script of test/kernel that sets a filter of system calls, `bpf:38` for ENOSYS of bpf(2), and starts the command. */
+export const withFilter = (refused: string): string[] => [
+  process.execPath,
+  join(import.meta.dir, "with-seccomp.ts"),
+  refused,
+];

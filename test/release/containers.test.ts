@@ -217,6 +217,12 @@ describe("says why not, with status 3", () => {
     ["no CAP_PERFMON", "trace", with_({ capabilities: ["BPF"], tracefs }), /lacks CAP_PERFMON; .*--cap-add=PERFMON$/],
     ["a profile without bpf()", "ring", with_({ seccomp: runners.seccompWithout("bpf") }), /seccomp.* refuses bpf\(\)/],
     [
+      "a profile that knows no bpf()",
+      "ring",
+      with_({ seccomp: runners.seccompWithout("bpf", 38) }),
+      /bpf\(BPF_MAP_CREATE\) gave ENOSYS: a seccomp filter refuses bpf\(\); run with --security-opt seccomp=/,
+    ],
+    [
       "a profile without perf_event_open()",
       "perf",
       with_({ seccomp: runners.seccompWithout("perf_event_open") }),
@@ -227,7 +233,7 @@ describe("says why not, with status 3", () => {
       "a profile without fsopen()",
       "trace",
       with_({ capabilities: ["BPF", "PERFMON", "SYS_ADMIN"] }),
-      /seccomp.* refuses fsopen\(\)/,
+      /seccomp.* refuses fsopen\(\); run with --volume=\/sys\/kernel\/tracing:\S+, or --security-opt seccomp=/,
     ],
     [
       "a perf buffer beyond what may be locked",

@@ -220,14 +220,14 @@ export class Runners {
     return undefined;
   }
 
-  /** A profile like the shipped one that refuses one system call as other profiles do. */
-  seccompWithout(name: string): string {
+  /** A profile like the shipped one that refuses one system call as other profiles do: EPERM, or ENOSYS (38). */
+  seccompWithout(name: string, errno = 1): string {
     const profile = JSON.parse(readFileSync(SECCOMP, "utf8"));
     const names: string[] = profile.syscalls[0].names;
     if (!names.includes(name)) throw new Error(`${basename(SECCOMP)} does not allow ${name}`);
     profile.syscalls[0].names = names.filter((other) => other !== name);
-    profile.syscalls.push({ names: [name], action: "SCMP_ACT_ERRNO", errnoRet: 1 });
-    const path = join(this.#place, `without-${name}.json`);
+    profile.syscalls.push({ names: [name], action: "SCMP_ACT_ERRNO", errnoRet: errno });
+    const path = join(this.#place, `without-${name}-${errno}.json`);
     writeFileSync(path, JSON.stringify(profile));
     return path;
   }

@@ -1,0 +1,34 @@
+// Filters of system calls by their number, as the kernel takes them (seccomp(2), struct sock_filter of linux/filter.h).
+
+const LOAD = 0x20; // BPF_LD | BPF_W | BPF_ABS
+const JUMP_IF_EQUAL = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
+const RETURN = 0x06; // BPF_RET | BPF_K
+const NUMBER_AT = 0; // struct seccomp_data
+const ARCHITECTURE_AT = 4;
+const AUDIT_ARCH = process.arch === "arm64" ? 0xc00000b7 : 0xc000003e; // linux/audit.h
+
+export const ALLOW = 0x7fff0000; // SECCOMP_RET_ALLOW
+/** SECCOMP_RET_ERRNO */
+export const refuseWith = (errno: number): number => 0x00050000 | errno;
+
+/** One instruction: 16 bits of code, two jump offsets of 8, 32 bits of operand. */
+function instruction(code: number, operand: number, ifTrue = 0, ifFalse = 0): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeUInt16LE(code);
+  bytes.writeUInt8(ifTrue, 2);
+  bytes.writeUInt8(ifFalse, 3);
+  bytes.writeUInt32LE(operand, 4);
+  return bytes;
+}
+
+/** What each of these calls gets, and what all others get, those of another architecture included. */
+export function filterProgram(answers: Iterable<readonly [number: number, answer: number]>, others: number): Buffer {
+  const otherwise = instruction(RETURN, others);
+  const program = [
+    ...[instruction(LOAD, ARCHITECTURE_AT), instruction(JUMP_IF_EQUAL, AUDIT_ARCH, 1, 0), otherwise],
+    instruction(LOAD, NUMBER_AT),
+  ];
+  for (const [number, answer] of answers)
+    program.push(instruction(JUMP_IF_EQUAL, number, 0, 1), instruction(RETURN, answer));
+  return Buffer.concat([...program, otherwise]);
+}

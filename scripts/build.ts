@@ -1,6 +1,6 @@
 // Builds ./hello-ebpf: eBPF objects, then one executable of the command line, the waiting worker and Bun itself.
 //
-// The executable is compiled onto a hardened copy of the pinned Bun (see template.ts), without autoloading of any
+// The executable is compiled onto a hardened copy of the pinned Bun (see template/), without autoloading of any
 // file from the working directory. It is tried once and only then renamed into place, so that an interrupted or
 // failed build leaves the one before.
 
@@ -17,7 +17,7 @@ import {
 } from "node:fs";
 import { join, resolve } from "node:path";
 import { buildBpf } from "./build-bpf.ts";
-import { harden } from "./template.ts";
+import { harden } from "./template/harden.ts";
 
 const ROOT = resolve(import.meta.dir, "..");
 const EXECUTABLE = join(ROOT, "hello-ebpf");
@@ -38,8 +38,10 @@ function defines(): Record<string, string> {
 /** The hardened copy of Bun, made when Bun or the hardening has changed. Its path holds a hash of both. */
 export function template(): string {
   const bun = readFileSync(process.execPath);
-  const recipe = readFileSync(join(import.meta.dir, "template.ts"));
-  const name = `bun-${createHash("sha256").update(bun).update(recipe).digest("hex").slice(0, 16)}`;
+  const hash = createHash("sha256").update(bun);
+  const recipe = join(import.meta.dir, "template");
+  for (const file of readdirSync(recipe).sort()) hash.update(readFileSync(join(recipe, file)));
+  const name = `bun-${hash.digest("hex").slice(0, 16)}`;
   const folder = join(ROOT, "build/template");
   const path = join(folder, name);
   if (existsSync(path)) return path;

@@ -53,7 +53,7 @@ const LEVELS = { build: {}, ok: {}, release: RELEASE_PACKAGES, test: TEST_PACKAG
 /** Everything the executable is made from: a change in any of these builds it again. */
 const INPUTS = [
   ...["bpf", "src", "package.json", "package-lock.json", "tsconfig.json"],
-  ...["scripts/build.ts", "scripts/build-bpf.ts", "scripts/template.ts"],
+  ...["scripts/build.ts", "scripts/build-bpf.ts", "scripts/template"],
 ];
 
 class SetupError extends Error {}

@@ -11,7 +11,7 @@ import { ROOT } from "../suite.ts";
 /** What an executable is made from. */
 const INPUTS = [
   ...["src", "build/bpf", "package.json", "package-lock.json"],
-  ...["scripts/build.ts", "scripts/template.ts", "scripts/release"],
+  ...["scripts/build.ts", "scripts/template", "scripts/release"],
 ];
 
 /** When the newest file at or below a path changed. */

@@ -8,7 +8,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { harden } from "../template.ts";
+import { harden } from "../template/harden.ts";
 import { FetchError } from "./fetch-error.ts";
 import type { Target } from "./targets.ts";
 

@@ -4,10 +4,12 @@
 // test below it could not fail. Then on the same program compiled as the executable is, then on the executable.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { compileArguments, template } from "../../scripts/build.ts";
-import { harden } from "../../scripts/template.ts";
+import { harden } from "../../scripts/template/harden.ts";
+import { limitProcessors } from "../../scripts/template/processors.ts";
+import { Hello, NamedProgram, writes } from "../kernel/support.ts";
 import { type Attack, attacks, type Effects, HostilePlace } from "./hostile.ts";
 
 const ROOT = resolve(import.meta.dir, "../..");
@@ -88,10 +90,56 @@ describe("the executable", () => {
   });
 });
 
+describe("on a machine of many processors", () => {
+  const shim = join(place.root, "many-processors.so");
+  const environment = { LD_PRELOAD: shim };
+  /** Of those that the container's limit of 16 leaves to all modes. */
+  const FEW = 8;
+
+  beforeAll(() => {
+    const source = join(ROOT, "test/hardening/many-processors.c");
+    const { exitCode, stderr } = Bun.spawnSync(["clang-19", "-Wall", "-shared", "-fPIC", "-o", shim, source]);
+    if (exitCode !== 0) throw new Error(`Cannot compile ${source}: ${stderr}`);
+  });
+
+  /** How many threads a program compiled onto a Bun has after collecting garbage. */
+  function threads(onto: string): number {
+    const program = join(place.root, "threads");
+    build(compileArguments(["test/hardening/threads.ts"], program, onto));
+    return Number(Bun.spawnSync([program], { env: environment }).stdout);
+  }
+
+  test("the engine starts as many threads as on a small one, where Bun as it is starts more", () => {
+    expect(threads(template())).toBeLessThanOrEqual(FEW);
+    expect(threads(process.execPath)).toBeGreaterThan(FEW);
+  });
+
+  test.skipIf(process.getuid?.() !== 0)(
+    "and so does the executable, with its waiting thread, while it is busy",
+    async () => {
+      const dd = new NamedProgram(place.root, "dd");
+      const args = ["--mode", "ring", "--syscall", "write", "--comm", dd.name];
+      const hello = await new Hello(args, { env: { PATH: process.env.PATH ?? "", ...environment } }).attached();
+      const writing = dd.run(writes(300_000));
+      let most = 0;
+      for (
+        let over = false;
+        !over;
+        over = await Promise.race([writing.then(() => true), Bun.sleep(10).then(() => false)])
+      )
+        most = Math.max(most, readdirSync(`/proc/${hello.pid}/task`).length);
+      const { status, stderr } = await hello.stop();
+      expect({ status, counted: stderr.includes("events, ") }).toEqual({ status: 0, counted: true });
+      expect(most).toBeLessThanOrEqual(FEW + 2); // the waiting thread, and one that collects its garbage
+    },
+  );
+});
+
 describe("hardening", () => {
   test("refuses a Bun in which a name is not found", async () => {
     const bun = await Bun.file(process.execPath).bytes();
     const twice = harden(bun);
     expect(() => harden(twice)).toThrow("Cannot harden Bun: it does not hold the name");
+    expect(() => limitProcessors(Buffer.from(twice))).toThrow(/0 places read WTF_\w+, expected 1$/);
   });
 });

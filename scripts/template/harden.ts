@@ -11,6 +11,9 @@
 // What is found where was read in the pinned version's ELF file (see elf(5)); another version may keep them
 // elsewhere, so that whatever is expected and not found is an error.
 
+import { machineOf, section, unknownMachine } from "./elf.ts";
+import { limitProcessors } from "./processors.ts";
+
 /** Names that must be found: a Bun without one of them is one this file was not written for. */
 const REQUIRED = [
   ...[
@@ -74,19 +77,6 @@ const ENGINE_OPTIONS: Record<number, EngineOptions> = {
   },
 };
 
-/** The offsets in a file of the section with a name, from its ELF64 section headers. Throws when there is none. */
-function section(bytes: Buffer, wanted: string): { start: number; end: number } {
-  const [headers, size, count] = [Number(bytes.readBigUInt64LE(40)), bytes.readUInt16LE(58), bytes.readUInt16LE(60)];
-  const at = (index: number, field: number) => Number(bytes.readBigUInt64LE(headers + index * size + field));
-  const names = at(bytes.readUInt16LE(62), 24);
-  for (let index = 0; index < count; index++) {
-    const name = names + bytes.readUInt32LE(headers + index * size);
-    if (bytes.toString("latin1", name, bytes.indexOf(0, name)) !== wanted) continue;
-    return { start: at(index, 24), end: at(index, 24) + at(index, 32) };
-  }
-  throw new Error(`Cannot harden Bun: it has no section ${wanted}`);
-}
-
 /** Blanks a name wherever it is not prose; answers how often. Rust keeps strings end to end, without a NUL between. */
 function blank(data: Buffer, name: string): number {
   let found = 0;
@@ -108,7 +98,7 @@ function blankNames(data: Buffer): void {
 
 function closeEngineOptions(text: Buffer, machine: number): void {
   const known = ENGINE_OPTIONS[machine];
-  if (!known) throw new Error(`Cannot harden Bun: e_machine is ${machine}, known are ${Object.keys(ENGINE_OPTIONS)}`);
+  if (!known) throw unknownMachine(machine, ENGINE_OPTIONS);
   const found = [...text.toString("latin1").matchAll(known.pattern)];
   const at = found[0]?.index;
   if (found.length !== 1 || at === undefined)
@@ -117,13 +107,14 @@ function closeEngineOptions(text: Buffer, machine: number): void {
 }
 
 /**
- * A copy of a Bun executable (ELF64, x86-64 or arm64) that obeys none of the variables above.
+ * A copy of a Bun executable (ELF64, x86-64 or arm64) that obeys none of the variables above, and starts few threads.
  * Throws an Error when this is not the Bun it was written for.
  */
 export function harden(bun: Uint8Array): Uint8Array {
   const bytes = Buffer.from(bun);
   const [data, text] = [section(bytes, ".rodata"), section(bytes, ".text")];
   blankNames(bytes.subarray(data.start, data.end));
-  closeEngineOptions(bytes.subarray(text.start, text.end), bytes.readUInt16LE(18));
+  closeEngineOptions(bytes.subarray(text.start, text.end), machineOf(bytes));
+  limitProcessors(bytes);
   return bytes;
 }

@@ -113,6 +113,27 @@ describe("compose.yaml", () => {
     });
 });
 
+test.skipIf(!podman)("README.md's docker run line, flag by flag, shows every exec of the host", async () => {
+  const readme = readFileSync(join(ROOT, "README.md"), "utf8");
+  const [load, line = ""] = /^docker load .*\ndocker run .*$/m.exec(readme)?.[0].split("\n") ?? [];
+  expect(load).toBe("docker load -i dist/hello-ebpf-image-linux-x64.tar");
+  const words = line.split(" ").slice(2);
+  const image = words.indexOf(`hello-ebpf:${version}`);
+  const [flags, args] = [words.slice(0, image), words.slice(image + 1)];
+  expect([image > 0, ...flags].every((flag) => flag === true || `${flag}`.startsWith("--"))).toBe(true);
+  // Besides: what makes podman run here, and our profile, as README.md says of podman 4.3.
+  const name = `readme-${process.pid}`;
+  const besides = podman!.flags(name).filter((flag) => !flags.includes(flag));
+  const wrapper = [...besides, `--security-opt=seccomp=${join(CONTAINERS, "seccomp.json")}`, ...flags];
+  const program = new NamedProgram(folder, "sh");
+  const hello = await new Hello(args, { wrapper, executable: podman!.image }).attached();
+  await program.run(["-c", processes(10)]);
+  await hello.until(({ stdout }) => stdout.split(` 0 ${program.name} Hello World\n`).length > 10);
+  await podman!.stop(name);
+  const { status, stderr } = await hello.ended();
+  expect({ status, summary: /^(\d+) events, 0 lost$/m.test(stderr) }).toEqual({ status: 0, summary: true });
+});
+
 test("daemonset.yaml gives no more than two capabilities, on every node, to this version", () => {
   type Container = Record<string, object | undefined> & { securityContext: Record<string, unknown> };
   type Pod = Record<string, unknown> & { containers: [Container, ...Container[]] };

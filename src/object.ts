@@ -33,6 +33,10 @@ import { loadBtf } from "./program/btf.ts";
 import { KernelExterns } from "./program/externs.ts";
 import type { Attachment } from "./program/hook.ts";
 import { BpfProgram, type LoadOptions as ProgramOptions } from "./program/program.ts";
+import { progBindMap } from "./sys/bpf.ts";
+
+/** Its sections, with what may follow the name. */
+const RODATA = ".rodata";
 
 /** What of loading is not the object's own to say. */
 export interface LoadOptions extends MapOptions {
@@ -116,11 +120,16 @@ export class BpfObject implements Disposable {
       if (!program.autoload) continue;
       const linked = linkProgram(this.spec, name, (map) => this.map(map).fd.number, answers);
       onLinked?.(name, linked);
-      this.programs.set(
-        name,
-        BpfProgram.load(program, linked, { ...options, hook: hookOf(program.hook), maps: this.maps }),
-      );
+      const loaded = BpfProgram.load(program, linked, { ...options, hook: hookOf(program.hook), maps: this.maps });
+      this.programs.set(name, loaded);
+      this.#bindConstants(loaded);
     }
+  }
+
+  /** Read-only data is what `bpftool prog` shows of a program's origin (metadata); where the kernel refuses, it runs without. */
+  #bindConstants(program: BpfProgram): void {
+    for (const map of this.maps.values())
+      if (map.spec.section?.startsWith(RODATA)) progBindMap(program.fd.number, map.fd.number);
   }
 
   /** The map, of the class of its type, `expected` where one is named. Throws where the object has no such map. */

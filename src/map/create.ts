@@ -1,7 +1,7 @@
 // Maps made by a definition, or found in the kernel by path or number.
 
 import type { BpfError, Btf, MapSpec } from "elf-loader";
-import { E2BIG, EINVAL, ENOENT, ENOMEM } from "elf-loader/uapi";
+import { BPF_F_MMAPABLE, E2BIG, EINVAL, ENOENT, ENOMEM } from "elf-loader/uapi";
 import { kernelRelease } from "../host/kernel.ts";
 import { kernelError } from "../host/kernel-error.ts";
 import { btfById } from "../host/program-btf.ts";
@@ -9,6 +9,7 @@ import { mapCreate, mapFreeze, mapGetFdById, mapGetNextId, objGet } from "../sys
 import { Fd } from "../sys/fd.ts";
 import { cString } from "../sys/libc.ts";
 import { withMemlockRaised } from "../sys/memlock.ts";
+import type { Fields } from "../sys/struct.ts";
 import { BpfArray } from "./array.ts";
 import { mapType } from "./index.ts";
 import { type BpfMap, type InnerMaps, type MapInfo, readMapInfo } from "./map.ts";
@@ -95,10 +96,24 @@ function create(spec: MapSpec, btfFd: number | undefined, innerFd: number | unde
     map_name: cString(spec.name.replace(/[^A-Za-z0-9_.]/g, "_").slice(0, 15)),
   };
   const typed = { ...fields, btf_fd: btfFd, btf_key_type_id: spec.keyTypeId, btf_value_type_id: spec.valueTypeId };
-  if (btfFd === undefined || spec.valueTypeId === 0) return withMemlockRaised(() => mapCreate(fields));
-  const result = withMemlockRaised(() => mapCreate(typed));
-  // Several map types take no BTF, and old kernels take less: the map matters more than its description.
-  return result < 0 ? withMemlockRaised(() => mapCreate(fields)) : result;
+  const describe = btfFd === undefined || spec.valueTypeId === 0 ? [] : [typed];
+  let result = -EINVAL;
+  for (const attempt of [...describe, fields, ...forOlderKernels(fields, spec)]) {
+    result = withMemlockRaised(() => mapCreate(attempt));
+    // Several map types take no BTF, and old kernels take less: the map matters more than its description.
+    if (result >= 0 || (attempt !== typed && !LACKING.has(-result))) return result;
+  }
+  return result;
+}
+
+/** What a kernel answers that does not know a field or a flag. */
+const LACKING: ReadonlySet<number> = new Set([EINVAL, E2BIG]);
+
+/** Without what came later: names (4.15), data sections that user space may map (5.5). As libbpf does. */
+function forOlderKernels(fields: Fields, spec: MapSpec): Fields[] {
+  const unnamed = { ...fields, map_name: undefined };
+  const mapable = spec.section !== undefined && (spec.flags & BPF_F_MMAPABLE) !== 0;
+  return mapable ? [unnamed, { ...unnamed, map_flags: spec.flags & ~BPF_F_MMAPABLE }] : [unnamed];
 }
 
 /** Before any program is loaded: the verifier reads frozen maps as constants. */

@@ -35,6 +35,10 @@ type Fallback = (refused: RefusedProgram) => Fields | undefined;
  */
 const verified = (log: string): boolean => /^(?:\d+: \(|Validating )/m.test(log);
 
+/** Names came with 4.15; before that the call is refused for the bytes they are in. */
+const withoutName: Fallback = ({ fields, log }) =>
+  log === "" && fields.prog_name ? { ...fields, prog_name: undefined } : undefined;
+
 /** Attach types came to program types that had none before. */
 const withoutAttachType: Fallback = ({ spec, fields, log }) => {
   if (verified(log) || !fields.expected_attach_type) return undefined;
@@ -81,4 +85,10 @@ const DESCRIPTION = [
   ...["line_info_rec_size", "line_info", "line_info_cnt"],
 ];
 
-export const FALLBACKS: readonly Fallback[] = [withoutAttachType, withPlainReads, withContexts, withoutDescription];
+export const FALLBACKS: readonly Fallback[] = [
+  withoutName,
+  withoutAttachType,
+  withPlainReads,
+  withContexts,
+  withoutDescription,
+];

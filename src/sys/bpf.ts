@@ -21,6 +21,7 @@ import {
   BPF_OBJ_GET,
   BPF_OBJ_GET_INFO_BY_FD,
   BPF_OBJ_PIN,
+  BPF_PROG_BIND_MAP,
   BPF_PROG_LOAD,
   BPF_PROG_TEST_RUN,
   BPF_RAW_TRACEPOINT_OPEN,
@@ -32,6 +33,7 @@ import {
   bpf_attr_map_create,
   bpf_attr_map_elem,
   bpf_attr_obj,
+  bpf_attr_prog_bind_map,
   bpf_attr_prog_load,
   bpf_attr_raw_tracepoint,
   bpf_attr_test,
@@ -152,6 +154,10 @@ export function progLoad(fields: Fields): number {
   }
   return result;
 }
+
+/** From now on the program holds the map, whether it uses it or not (5.10). */
+export const progBindMap = (program: number, map: number): number =>
+  bpf(BPF_PROG_BIND_MAP, bpf_attr_prog_bind_map, { prog_fd: program, map_fd: map });
 
 /** What running a program came to: -errno or 0; what it returned, the mean nanoseconds of a run, bytes it left. */
 export interface TestRunAnswer {

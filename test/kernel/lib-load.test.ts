@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { BPF_F_MMAPABLE } from "elf-loader/uapi";
 import {
   AttachError,
   type BpfArray,
@@ -13,6 +14,7 @@ import {
   BpfRuntimeError,
   ObjectError,
   type ObjectSpec,
+  ownTgid,
   parseObject,
   UnsupportedError,
   VerifierError,
@@ -24,6 +26,7 @@ import {
   GUEST,
   global,
   idsOf,
+  KERNEL,
   kernelIds,
   load,
   objectBytes,
@@ -266,6 +269,22 @@ test("a kprobe on a function that there is not is refused, with what to do", () 
   expect([error.errno, typeof error.likely, typeof error.action]).toEqual(["ENOENT", "string", "string"]);
 });
 
+/** Security modules' programs take trampolines: not here. Debian's 5.10 does not list bpf as one. */
+test.skipIf(!GUEST || KERNEL === "5.10")("a kernel without names and mappable data sections gets neither", () => {
+  const module = fixture("old_kernel", "refuse");
+  module.globals.set("tgid", ownTgid());
+  using refusing = BpfObject.load(module);
+  using _link = refusing.program("refuse").attach();
+  using object = load("lib_data");
+  expect([advance(object), advance(object)]).toEqual([93, 99]);
+  for (const map of object.maps.values()) {
+    const { name, flags } = map.info();
+    expect([map.name, name, flags & BPF_F_MMAPABLE]).toEqual([map.name, "", 0]);
+  }
+  const error = thrownBy(() => load("lib_refused", "unchecked_pointer")) as BpfError;
+  expect(error).toBeInstanceOf(VerifierError);
+});
+
 // libbpf, through bpftool, loads the same objects into a private bpffs.
 
 const bpftool = (...args: string[]) => {
@@ -332,11 +351,7 @@ for (const name of fewerInGuests(COMPARED, COMPARED.slice(0, 2))) {
       for (const [index, program] of programs.entries()) {
         const theirs = bpftool("prog", "show", "pinned", join(folder, program));
         const ours = bpftool("prog", "show", "id", `${idsOf(object).programs[index]}`);
-        const expected = describeProgram(theirs);
-        // libbpf binds .rodata to every program, also to those that do not use it.
-        for (const map of Object.keys(expected.maps))
-          if (map.endsWith(".rodata") && !(map in describeProgram(ours).maps)) delete expected.maps[map];
-        expect(describeProgram(ours)).toEqual(expected);
+        expect(describeProgram(ours)).toEqual(describeProgram(theirs));
       }
     } finally {
       rmSync(folder, { recursive: true });

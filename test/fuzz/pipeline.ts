@@ -45,14 +45,25 @@ export function runAll(bytes: Uint8Array, decoders: boolean, kernel = Btf.empty(
 
 /** A kernel's types, whole: read, printed, and an object relocated and linked against them. */
 export function runKernel(bytes: Uint8Array, spec: ObjectSpec): "parsed" | "refused" {
+  const btf = readKernel(bytes);
+  if (btf) relocateAll(spec, btf);
+  if (btf) print(btf);
+  return btf ? "parsed" : "refused";
+}
+
+/** The same, but for the printing, which takes seconds of a real kernel's. */
+export function runRelocation(bytes: Uint8Array, spec: ObjectSpec): "parsed" | "refused" {
+  const btf = readKernel(bytes);
+  if (btf) relocateAll(spec, btf);
+  return btf ? "parsed" : "refused";
+}
+
+function readKernel(bytes: Uint8Array): Btf | undefined {
   let btf: Btf | undefined;
   stage(() => {
     btf = Btf.parse(bytes, "vmlinux");
   });
-  if (!btf) return "refused";
-  relocateAll(spec, btf);
-  print(btf);
-  return "parsed";
+  return btf;
 }
 
 function print(btf: Btf): void {

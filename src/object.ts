@@ -4,6 +4,7 @@ import { rmSync } from "node:fs";
 import {
   BpfRuntimeError,
   type Btf,
+  chooseMembers,
   compileDecoder,
   compileEncoder,
   type Decoder,
@@ -74,6 +75,7 @@ export class BpfObject implements Disposable {
         5,
       );
     }
+    chooseMembers(spec.maps.values(), spec.programs);
     const core = relocate(spec, kernelTypes(options.btf));
     using externs = new KernelExterns(spec, kernelTypes());
     const object = new BpfObject(spec);
@@ -101,6 +103,7 @@ export class BpfObject implements Disposable {
 
   #loadMaps(btf: LoadedBtf, externs: KernelExterns, options: LoadOptions): void {
     for (const [name, spec] of this.spec.maps) {
+      if (spec.autocreate === false) continue;
       const contents = name === KCONFIG ? externs.kconfig : spec.contents;
       const named = { ...spec, contents, name: kernelMapName(this.spec, spec) };
       const { map, pinned } = loadMap(name, named, btf, options);
@@ -118,7 +121,7 @@ export class BpfObject implements Disposable {
   #loadPrograms(answers: KernelAnswers, options: ProgramOptions, onLinked: LoadOptions["onLinked"]): void {
     for (const [name, program] of this.spec.programs) {
       if (!program.autoload) continue;
-      const linked = linkProgram(this.spec, name, (map) => this.map(map).fd.number, answers);
+      const linked = linkProgram(this.spec, name, (map) => this.maps.get(map)?.fd.number, answers);
       onLinked?.(name, linked);
       const loaded = BpfProgram.load(program, linked, { ...options, hook: hookOf(program.hook), maps: this.maps });
       this.programs.set(name, loaded);

@@ -31,4 +31,5 @@ export { isElf, parseBtf } from "./spec/parse-btf.ts";
 export { parseObject } from "./spec/parse-object.ts";
 export { ProgramSpec } from "./spec/program-spec.ts";
 export { findSectionRow, SECTION_ROWS, type SectionRow } from "./spec/sections.ts";
+export { chooseMembers } from "./spec/struct-ops.ts";
 export type { ExtInfo, LinkedProgram, MapSlot, MapSpec, SourceLine, Unresolved } from "./spec/types.ts";

@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { SECTION_ROWS } from "elf-loader";
-import { type BpfError, BpfObject } from "../../src/index.ts";
+import { type BpfError, BpfObject, type MapSpec } from "../../src/index.ts";
 import { hookOf } from "../../src/link/index.ts";
 import { fixture, global, KERNEL, kernelIds, load, ROOT, thrownBy, until } from "./lib-support.ts";
 import { AF_INET, call, SOCK_STREAM, Socket } from "./sockets.ts";
@@ -57,6 +57,24 @@ for (const [name, map, on] of [
     await until("the algorithm is left behind", () => !algorithms().includes(`hello_${map}`));
   });
 }
+
+test("?.struct_ops: a struct that is left out, with the programs of no other, unless it is wanted", async () => {
+  const loaded = (object: BpfObject) => [[...object.maps.keys()].includes("spare"), [...object.programs.keys()].sort()];
+  const shared = ["as_before", "nothing", "on_init"];
+  using without = load("hooks_struct_ops");
+  expect(loaded(without)).toEqual([false, [...shared, "least"].sort()]);
+  const spec = fixture("hooks_struct_ops");
+  (spec.maps.get("spare") as MapSpec).autocreate = true;
+  (spec.maps.get("plain") as MapSpec).autocreate = false;
+  using object = BpfObject.load(spec);
+  expect(loaded(object)).toEqual([true, [...shared, "spare_least"].sort()]);
+  using link = object.attachMap("spare");
+  expect(algorithms()).toContain("hello_spare");
+  controlledBy("hello_spare");
+  expect(Number(global(object, "seen").value)).toBe(1);
+  link.close();
+  await until("the algorithm is left behind", () => !algorithms().includes("hello_spare"));
+});
 
 /** Why this kernel's programs have no function replaced. */
 const noReplacing = (() => {

@@ -12,6 +12,7 @@ import {
   type BpfError,
   BpfObject,
   BpfRuntimeError,
+  type MapSpec,
   ObjectError,
   type ObjectSpec,
   ownTgid,
@@ -267,6 +268,21 @@ test("a kprobe on a function that there is not is refused, with what to do", () 
     /^Cannot attach program on_kprobe to kprobe no_such_function: /,
   );
   expect([error.errno, typeof error.likely, typeof error.action]).toEqual(["ENOENT", "string", "string"]);
+});
+
+test("a map that is not to be made is named where a program gets to it", () => {
+  const spec = fixture("lib_data", "advance");
+  for (const name of ["table", ".bss"]) (spec.maps.get(name) as MapSpec).autocreate = false;
+  const error = thrownBy(() => BpfObject.load(spec)) as BpfError;
+  expect(error).toBeInstanceOf(VerifierError);
+  expect(error.message).toMatch(
+    /^Cannot load program advance: it needs the map \.bss \(lib_data\.bpf\.c:\d+\): it is not made/,
+  );
+  const other = fixture("lib_data", "advance");
+  (other.maps.get("table") as MapSpec).autocreate = false; // which no program uses
+  using object = BpfObject.load(other);
+  expect([...object.maps.keys()].sort()).toEqual([".bss", ".data", ".rodata"]);
+  expect(advance(object)).toBe(93);
 });
 
 /** Security modules' programs take trampolines: not here. Debian's 5.10 does not list bpf as one. */

@@ -69,8 +69,8 @@ function loadOne(path: string, btf: Btf | undefined, report: Report, log?: LogSi
     spec = readObject(path);
     for (const map of spec.maps.values()) map.pinning = "none"; // nothing stays, nor is anything of others touched
     using object = BpfObject.load(spec, { btf, onLog: log && ((program, text) => log(`${path}: ${program}`, text)) });
-    const { programs, maps } = counts(spec);
-    const loaded = object.programs.size;
+    const { programs } = counts(spec);
+    const [loaded, maps] = [object.programs.size, object.maps.size];
     report.record("load", { object: path, ok: true, programs, loaded, maps }, () =>
       escapeMessage(`${path}: ok, ${loaded} of ${programs} programs, ${maps} maps`),
     );

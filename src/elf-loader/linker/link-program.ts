@@ -58,7 +58,7 @@ export type SymbolAnswer =
 export function linkProgram(
   spec: ObjectSpec,
   program: string,
-  mapFd: (map: string) => number,
+  mapFd: (map: string) => number | undefined,
   answers: KernelAnswers = {},
 ): LinkedProgram {
   return new Linker(spec, mapFd, answers).link(findEntry(spec, program));
@@ -79,7 +79,7 @@ interface Placed extends PlacedFunction {
 
 class Linker {
   readonly #spec: ObjectSpec;
-  readonly #mapFd: (map: string) => number;
+  readonly #mapFd: (map: string) => number | undefined;
   readonly #answers: KernelAnswers;
   readonly #placed: Placed[] = [];
   readonly #byFunction = new Map<BpfFunction, Placed>();
@@ -87,7 +87,7 @@ class Linker {
   readonly #unresolved = new Map<number, Unresolved>();
   #size = 0;
 
-  constructor(spec: ObjectSpec, mapFd: (map: string) => number, answers: KernelAnswers) {
+  constructor(spec: ObjectSpec, mapFd: (map: string) => number | undefined, answers: KernelAnswers) {
     this.#spec = spec;
     this.#mapFd = mapFd;
     this.#answers = answers;
@@ -169,7 +169,7 @@ class Linker {
       const target = this.#functionReference(fn, code, i, relocation);
       if (target) code.setImm(i, this.#place(target).at - (at + i) - 1);
       else if (relocation && isExtern(relocation)) this.#relocateExtern(placed, i, relocation.symbol.name);
-      else if (relocation) this.#relocateData(fn, code, i, relocation);
+      else if (relocation) this.#relocateData(placed, i, relocation);
       if (code.isWide(i)) i++;
     }
   }
@@ -235,7 +235,7 @@ class Linker {
     const extern = this.#spec.externs.get(name);
     const answers = this.#answers.symbols;
     if (extern?.section === KCONFIG && code.isWide(i) && i + 1 < code.count) {
-      this.#setAddress(code, i, BPF_PSEUDO_MAP_VALUE, this.#fdOf(KCONFIG), extern.offset);
+      this.#relocateMap(placed, i, KCONFIG, extern.offset);
     } else if (extern?.section === KSYMS && answers && (code.isWide(i) ? i + 1 < code.count : code.isCall(i))) {
       const answer = answers.get(name);
       if (!answer && !extern.weak) throw this.#error(fn, i, `extern ${name} is not known`);
@@ -247,16 +247,21 @@ class Linker {
   }
 
   /** A kernel function; one that is not there fails only where the verifier gets there. */
-  #relocateKernelCall({ fn, at, code }: Placed, i: number, name: string, answer: SymbolAnswer | undefined): void {
+  #relocateKernelCall(placed: Placed, i: number, name: string, answer: SymbolAnswer | undefined): void {
     if (answer && "btfId" in answer) {
-      code.set(i, CALL, 0, BPF_PSEUDO_KFUNC_CALL, answer.fdIndex, answer.btfId);
+      placed.code.set(i, CALL, 0, BPF_PSEUDO_KFUNC_CALL, answer.fdIndex, answer.btfId);
       return;
     }
-    if (answer) throw this.#error(fn, i, `extern ${name} has no type to be called by`);
+    if (answer) throw this.#error(placed.fn, i, `extern ${name} has no type to be called by`);
+    const why = "neither the kernel nor a loaded module has it, or it is of another type";
+    this.#leaveOut(placed, i, `kernel function ${name}`, why);
+  }
+
+  /** What is not there fails where the verifier gets there. */
+  #leaveOut({ fn, at, code }: Placed, i: number, what: string, why: string): void {
     poison(code, i);
     const source = sourceLine(this.#spec, fn.section.name, fn.start + i)?.where;
-    const why = "neither the kernel nor a loaded module has it, or it is of another type";
-    this.#unresolved.set(at + i, { fn: fn.name, what: `kernel function ${name}`, why, source });
+    this.#unresolved.set(at + i, { fn: fn.name, what, why, source });
   }
 
   #relocateSymbol(code: Instructions, i: number, answer: SymbolAnswer): void {
@@ -276,7 +281,8 @@ class Linker {
   }
 
   /** A map's descriptor, or an address in a data section as descriptor and offset. */
-  #relocateData(fn: BpfFunction, code: Instructions, i: number, relocation: ElfRelocation): void {
+  #relocateData(placed: Placed, i: number, relocation: ElfRelocation): void {
+    const { fn, code } = placed;
     this.#checkRelocation(fn, i, relocation, R_BPF_64_64);
     if (!code.isWide(i) || i + 1 >= code.count) throw this.#error(fn, i, "its relocation is on no 64-bit load");
     const { symbol } = relocation;
@@ -284,11 +290,10 @@ class Linker {
     const map = this.#spec.image.mapsAt.get(mapKey(symbol.section, offset));
     const data = this.#spec.image.dataMaps.get(symbol.section);
     if (map !== undefined) {
-      code.setSrc(i, BPF_PSEUDO_MAP_FD);
-      code.setImm(i, this.#fdOf(map));
+      this.#relocateMap(placed, i, map);
     } else if (data !== undefined) {
       this.#checkOffset(fn, i, symbol.section, offset);
-      this.#setAddress(code, i, BPF_PSEUDO_MAP_VALUE, this.#fdOf(data), offset);
+      this.#relocateMap(placed, i, data, offset);
     } else {
       throw this.#error(
         fn,
@@ -303,9 +308,16 @@ class Linker {
     if (offset < 0 || offset > size) throw this.#error(fn, i, `${name}+${offset} lies outside the section`);
   }
 
-  #fdOf(map: string): number {
+  /** The map, or with `offset` the address of its value. */
+  #relocateMap(placed: Placed, i: number, map: string, offset?: number): void {
     this.#usedMaps.add(map);
-    return this.#mapFd(map);
+    const fd = this.#mapFd(map);
+    if (fd === undefined) this.#leaveOut(placed, i, `map ${map}`, "it is not made (autocreate)");
+    else if (offset !== undefined) this.#setAddress(placed.code, i, BPF_PSEUDO_MAP_VALUE, fd, offset);
+    else {
+      placed.code.setSrc(i, BPF_PSEUDO_MAP_FD);
+      placed.code.setImm(i, fd);
+    }
   }
 
   #error(fn: BpfFunction, i: number, why: string): ObjectError {

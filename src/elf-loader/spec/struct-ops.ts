@@ -15,12 +15,14 @@ import type { MapSpec } from "./types.ts";
 
 /** Sections, and the flags of their maps: of the second kind the struct is taken back when its link is closed (6.4). */
 const SECTIONS: { readonly [name: string]: number } = { ".struct_ops": 0, ".struct_ops.link": BPF_F_LINK };
+/** In front of them: not made unless `autocreate` is set. */
+const OPTIONAL = "?";
 const POINTER_SIZE = 8;
 
 /** @throws ObjectError where the section has no BTF, or a relocation sets no function pointer */
 export function readStructOps(elf: ElfFile, btf: Btf | undefined): DefinedMap[] {
   return elf.sections.flatMap((section) => {
-    const flags = section.size > 0 ? SECTIONS[section.name] : undefined;
+    const flags = section.size > 0 ? SECTIONS[section.name.replace(/^\?/, "")] : undefined;
     if (flags === undefined) return [];
     const id = btf?.findByName(section.name, "datasec") ?? 0;
     if (!btf || id === 0)
@@ -53,6 +55,7 @@ function readVariable(
     ...{ name: variable.name, type: BPF_MAP_TYPE_STRUCT_OPS, keySize: 4, valueSize: size, maxEntries: 1, flags },
     ...{ mapExtra: 0n, pinning: "none", keyTypeId: 0, valueTypeId: 0, frozen: false },
     contents: section.data.slice(offset, offset + size),
+    autocreate: section.name.startsWith(OPTIONAL) ? false : undefined,
     structOps: { name: struct.name.replace(/___.*$/, ""), typeId: id },
     slots,
   };
@@ -79,5 +82,19 @@ export function assignMembers(
       if (type !== structOps?.name || other !== member.name) throw fail(`it is ${other} of ${type} already`);
       program.structOps = { type: structOps?.name ?? "", member: member.name };
     }
+  }
+}
+
+/**
+ * Of the programs that structs of functions are made of, those load whose struct is made. As libbpf does at load, so that
+ * who sets `autocreate` need not name the programs. Source: bpf_object_adjust_struct_ops_autoload in libbpf's libbpf.c.
+ */
+export function chooseMembers(maps: Iterable<MapSpec>, programs: ReadonlyMap<string, ProgramSpec>): void {
+  const wanted = new Map<string, boolean>();
+  for (const { structOps, slots = [], autocreate } of maps)
+    for (const { name } of structOps ? slots : []) wanted.set(name, autocreate !== false || wanted.get(name) === true);
+  for (const [name, autoload] of wanted) {
+    const program = programs.get(name);
+    if (program) program.autoload = autoload;
   }
 }

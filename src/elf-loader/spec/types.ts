@@ -17,6 +17,11 @@ export interface MapSpec {
   mapExtra: bigint;
   numaNode?: number | undefined;
   pinning: "none" | "by-name";
+  /**
+   * false: loading does not make it, and what refers to it fails where the verifier gets there. Of a struct of functions a
+   * `?` in front of its section says so; undefined is true.
+   */
+  autocreate?: boolean | undefined;
   /** BTF id of the key's type in the object's BTF, 0 when it has none. */
   keyTypeId: number;
   /** BTF id of the value's type in the object's BTF, 0 when it has none. */

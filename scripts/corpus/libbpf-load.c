@@ -71,9 +71,11 @@ static int load(const char *path, const char *alone, bool instructions)
 		bpf_object__for_each_program(program, object)
 			bpf_program__set_autoload(program, strcmp(bpf_program__name(program), alone) == 0);
 	complete(object);
-	if (instructions && !bpf_object__prepare(object))
+	int result = instructions ? bpf_object__prepare(object) : 0;
+	if (instructions && !result)
 		write_instructions(object, alone);
-	int result = bpf_object__load(object);
+	if (!result)
+		result = bpf_object__load(object);
 	bpf_object__close(object);
 	return result;
 }

@@ -10,7 +10,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
 import { join } from "node:path";
-import * as uapi from "elf-loader/uapi";
+import { errnoName } from "../../src/index.ts";
 import { boot } from "../kernels/boot.ts";
 import { CACHE, kernelImage } from "../kernels/download.ts";
 import { testInitramfs } from "../kernels/initramfs.ts";
@@ -26,12 +26,6 @@ import { type Comparison, compare, parseVerdict } from "./verdicts.ts";
 const FOLDER = join(ROOT, "build/corpus");
 const TIMEOUT_MS = 40 * 60_000;
 
-/** Names of errno.h; ENOTSUPP and its like are the kernel's own. */
-const ERRNO = new Map(
-  Object.entries(uapi).flatMap(([name, value]) => (/^E[A-Z0-9]+$/.test(name) ? [[value, name]] : [])),
-);
-const errnoName = (errno: number) => String(ERRNO.get(errno) ?? errno);
-
 const objectNames = (): string[] =>
   readdirSync(OBJECTS, { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".o"))
@@ -43,10 +37,14 @@ function script(libbpf: string, bun: string, ours: string): string {
   return `${each} ${libbpf} | sed "s/^/L /"; ${each} ${bun} ${ours} 2>&1 | sed "s/^/O /"`;
 }
 
-/** On this kernel instructions are compared too: a guest's serial line is too slow for them. */
+/**
+ * On this kernel instructions are compared too: a guest's serial line is too slow for them. In a mount namespace with a
+ * bpffs of its own, for what objects pin.
+ */
 async function here(libbpf: string): Promise<readonly string[]> {
   const command = script(libbpf, process.execPath, join(ROOT, "scripts/corpus/our-load.ts"));
-  const child = Bun.spawn(["sh", "-c", command], {
+  const mounted = `mount -t bpf bpf /sys/fs/bpf && { ${command}; }`;
+  const child = Bun.spawn(["unshare", "--mount", "sh", "-c", mounted], {
     cwd: OBJECTS,
     env: { ...process.env, INSTRUCTIONS: "1" },
     stdout: "pipe",

@@ -1,4 +1,5 @@
-// What two loaders say of the same objects, laid side by side: program by program, and each object as a whole.
+// What two loaders say of the same objects, laid side by side: program by program, and each object as a whole. Where both
+// refuse it must be for the same kind of reason.
 
 import {
   BPF_CALL,
@@ -119,7 +120,24 @@ export interface Comparison {
   readonly differences: readonly Difference[];
 }
 
+/** What libbpf calls by one errno, and we by others or by the class of an error of our own: the same kind of error. */
+const SAME_KIND: { readonly [errno: string]: readonly string[] } = {
+  ESRCH: ["ENOENT", "object"], // the kernel's types or symbols have no such name
+  ENOENT: ["object"], // the object refers to what it has not
+  EINVAL: ["object", "attach", "unsupported"], // seen before any kernel is asked
+};
+
+/** Whether two refusals are of one kind. */
+function alike(libbpf: Refusal, ours: Refusal): boolean {
+  const [kind = ""] = ours.split(":", 1);
+  return libbpf === kind || SAME_KIND[libbpf]?.includes(kind) === true;
+}
+
 const said = (refusal: Refusal) => (refusal === "" ? "loads" : refusal);
+
+/** Instructions, also of programs that the kernel got and refused: whoever came no further has none. */
+const haveDifferent = (a: Program, b: Program): boolean =>
+  a.instructions !== b.instructions && (a.refused === "" || (a.instructions !== "" && b.instructions !== ""));
 
 export function compare(libbpf: readonly Verdict[], ours: readonly Verdict[]): Comparison {
   const byName = new Map(ours.map((verdict) => [verdict.object, verdict]));
@@ -133,7 +151,7 @@ export function compare(libbpf: readonly Verdict[], ours: readonly Verdict[]): C
       differ("", said(theirs.refused), "said nothing");
       continue;
     }
-    if ((theirs.refused === "") !== (mine.refused === "")) differ("", said(theirs.refused), said(mine.refused));
+    if (!alike(theirs.refused, mine.refused)) differ("", said(theirs.refused), said(mine.refused));
     else if (theirs.refused === "") bothObjects++;
     if (theirs.unopened !== undefined) continue; // it says nothing of the programs
     if (mine.unopened === undefined && theirs.maps !== mine.maps)
@@ -143,9 +161,8 @@ export function compare(libbpf: readonly Verdict[], ours: readonly Verdict[]): C
       const other = mine.programs.get(name);
       if (!other) differ(name, said(program.refused), "no such program");
       else if (other.kind !== program.kind) differ(name, program.kind, other.kind);
-      else if ((program.refused === "") !== (other.refused === ""))
-        differ(name, said(program.refused), said(other.refused));
-      else if (program.instructions !== other.instructions && program.refused === "") {
+      else if (!alike(program.refused, other.refused)) differ(name, said(program.refused), said(other.refused));
+      else if (haveDifferent(program, other)) {
         const at = firstDifference(program.instructions, other.instructions);
         differ(name, `instruction ${at}`, `${other.instructions.length / 16} instructions`);
       } else if (program.refused === "") bothPrograms++;

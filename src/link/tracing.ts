@@ -3,6 +3,7 @@
 // modules (kernel/bpf/bpf_lsm.c, 5.7); freplace: a function of another program. The target is a BTF id, given at load.
 // They look at the option cookie (6.0).
 
+import { AttachError } from "elf-loader";
 import { EINVAL } from "elf-loader/uapi";
 import type { AttachOptions, Hook, LoadedProgram } from "../program/hook.ts";
 import { linkCreate, rawTracepointOpen } from "../sys/bpf.ts";
@@ -48,5 +49,16 @@ export const fmodRet = tracingHook("fmod_ret", ofFunction);
 export const fsession = tracingHook("fsession", ofFunction);
 export const tpBtf = tracingHook("tp_btf", ofTracepoint);
 export const lsm = tracingHook("lsm", ofLsm, `${NO_TRAMPOLINE}, or it was built without CONFIG_BPF_LSM`);
-/** The program it is for is given as the spec's `targetProgram`, before load. */
-export const freplace = tracingHook("freplace", ofFunction, "the function was replaced already, or is of another type");
+const replacing = tracingHook("freplace", ofFunction, "the function was replaced already, or is of another type");
+/** The program it is for is given as the spec's `targetProgram`, before load: the kernel's own functions are not replaced. */
+export const freplace: Hook = {
+  ...replacing,
+  loadTarget(spec) {
+    if (spec.targetProgram !== undefined) return replacing.loadTarget?.(spec) ?? { fields: {} };
+    throw new AttachError(`Cannot load program ${spec.name}: nothing says of which program it replaces a function`, {
+      subject: `program ${spec.name}`,
+      likely: "only who has loaded that program can",
+      action: "give its descriptor (targetProgram) before loading",
+    });
+  },
+};

@@ -21,7 +21,7 @@ function stage(run: () => void): boolean {
   } catch (error) {
     if (!(error instanceof ObjectError)) throw error;
     if (error.section === "" || !Number.isSafeInteger(error.offset) || error.offset < 0) throw error;
-    if (error.message.includes("\n") || error.message.endsWith(".")) throw error;
+    if (error.message.includes("\n")) throw error;
     return false;
   }
 }

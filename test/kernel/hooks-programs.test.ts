@@ -117,6 +117,11 @@ test("a function to be replaced that is not there is told from those that are", 
   const spec = fixture("hooks_replaced", "other_answer");
   const replacement = spec.programs.get("other_answer") as NonNullable<ReturnType<typeof spec.programs.get>>;
   replacement.targetProgram = target.program("on_packet").fd.number;
+  replacement.targetProgram = undefined;
+  expect((thrownBy(() => BpfObject.load(spec)) as BpfError).message).toContain(
+    "of which program it replaces a function",
+  );
+  replacement.targetProgram = target.program("on_packet").fd.number;
   replacement.target = "answr";
   const error = thrownBy(() => BpfObject.load(spec)) as BpfError;
   expect(error.message).toBe(

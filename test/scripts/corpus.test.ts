@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { reasonOf } from "../../scripts/corpus/exceptions.ts";
 import { extractObjects, objectsIn } from "../../scripts/corpus/extract.ts";
 import { compare, parseVerdict } from "../../scripts/corpus/verdicts.ts";
+import { errnoName } from "../../src/index.ts";
 
 const object = readFileSync(join(import.meta.dir, "../../build/fixtures/lib_ring.bpf.o"));
 const other = readFileSync(join(import.meta.dir, "../../build/fixtures/lib_plain.bpf.o"));
@@ -50,7 +51,7 @@ describe("compare", () => {
     maps: 1,
     ...line,
   });
-  const verdict = (line: object) => parseVerdict(JSON.stringify(line), (errno) => `E${errno}`);
+  const verdict = (line: object) => parseVerdict(JSON.stringify(line), errnoName);
   const differences = (a: object, b: object) =>
     compare([verdict(a)], [verdict(b)]).differences.map(({ program, libbpf, ours }) => [program, libbpf, ours]);
   const refused = { errno: "EACCES", class: "verifier", message: "no" };
@@ -71,9 +72,32 @@ describe("compare", () => {
       ["p", "loads", "EACCES: no"],
     ]);
     expect(differences(theirs({ errno: 22 }, { errno: 22 }), ours())).toEqual([
-      ["", "E22", "loads"],
-      ["p", "E22", "loads"],
+      ["", "EINVAL", "loads"],
+      ["p", "EINVAL", "loads"],
     ]);
+  });
+
+  test("says refusals of another kind", () => {
+    const by = (errno: number, over: object) =>
+      differences(theirs({ errno }, { errno }), ours({ refused: over }, { refused: over }));
+    expect(by(1, refused)).toEqual([
+      ["", "EPERM", "EACCES: no"],
+      ["p", "EPERM", "EACCES: no"],
+    ]);
+    expect(by(3, { errno: "ENOENT", class: "attach", message: "no such name" })).toEqual([]);
+    expect(by(22, { class: "object", message: "no such name" })).toEqual([]);
+    expect(by(13, { class: "object", message: "no such name" })).toHaveLength(2);
+  });
+
+  test("compares the instructions of what both refuse, where both came so far", () => {
+    const one = (instructions: string) =>
+      [
+        theirs({ errno: 13, instructions }, { errno: 13 }),
+        ours({ refused, instructions: "9500000000000000" }, { refused }),
+      ] as const;
+    expect(differences(...one("9500000000000000"))).toEqual([]);
+    expect(differences(...one(""))).toEqual([]);
+    expect(differences(...one("b700000000000000"))).toEqual([["p", "instruction 0 of 1", "1 instructions"]]);
   });
 
   test("says other types, numbers of maps, programs that one has not, and an object left out", () => {

@@ -19,12 +19,13 @@ export function attachAll(object: BpfObject, strict: boolean, verbose: boolean, 
         if (verbose) report.note(`attached ${program.name} to ${link.hook} ${link.target}`);
       } catch (error) {
         if (strict || !(error instanceof BpfError)) throw error;
+        if (last) report.note(why(last));
         last = error;
         failed.push({ program: program.name, reason: why(error) });
-        report.note(why(error));
       }
     }
-    if (links.length === 0 && last) throw last;
+    if (links.length === 0 && last) throw last; // which is said where it is caught
+    if (last) report.note(why(last));
     if (programs.length === 0)
       throw new AttachError(`Cannot attach object ${object.spec.name}: it has no program that loads by itself`);
   } catch (error) {

@@ -96,9 +96,9 @@ export function parseElf(bytes: Uint8Array): ElfFile {
 
 /** e_ident. Returns whether the file is little-endian. @throws ObjectError where it is no ELF64 file */
 export function checkIdent(bytes: Uint8Array): boolean {
+  if (!MAGIC.every((byte, i) => bytes[i] === byte)) throw noObject("no ELF magic", 0);
   const file = new Reader(bytes, "ELF header", true);
   file.need(0, elf64_hdr.size, "ELF header");
-  if (file.u32(0, "magic") !== 0x464c457f) throw file.error("Cannot parse ELF header: no ELF magic", 0);
   const [, , , , elfClass, order, version] = bytes;
   if (elfClass !== ELFCLASS64) throw file.error(`Cannot parse ELF header: class ${elfClass} is not 64-bit`, 4);
   if (order !== ELFDATA2LSB && order !== ELFDATA2MSB) {
@@ -108,13 +108,20 @@ export function checkIdent(bytes: Uint8Array): boolean {
   return order === ELFDATA2LSB;
 }
 
+const MAGIC = [0x7f, 0x45, 0x4c, 0x46];
+
+/** Most likely another file was meant. */
+const noObject = (why: string, offset: number): ObjectError =>
+  new ObjectError(`Cannot parse ELF header: ${why}`, "ELF header", offset, {
+    likely: "it is no eBPF object",
+    action: "name what clang has compiled with -target bpf",
+  });
+
 function checkHeader(file: Reader): void {
-  const type = file.u16(at(HDR, "e_type"), "e_type");
-  if (type !== ET_REL) throw file.error(`Cannot parse ELF header: type ${type} is not relocatable`, at(HDR, "e_type"));
   const machine = file.u16(at(HDR, "e_machine"), "e_machine");
-  if (machine !== EM_BPF && machine !== EM_NONE) {
-    throw file.error(`Cannot parse ELF header: machine ${machine} is not BPF`, at(HDR, "e_machine"));
-  }
+  if (machine !== EM_BPF && machine !== EM_NONE) throw noObject(`machine ${machine} is not BPF`, at(HDR, "e_machine"));
+  const type = file.u16(at(HDR, "e_type"), "e_type");
+  if (type !== ET_REL) throw noObject(`type ${type} is not relocatable`, at(HDR, "e_type"));
   const entry = file.u16(at(HDR, "e_shentsize"), "e_shentsize");
   if (entry !== elf64_shdr.size) {
     throw file.error(`Cannot parse ELF header: section headers of ${entry} bytes`, at(HDR, "e_shentsize"));

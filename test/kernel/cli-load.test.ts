@@ -68,6 +68,13 @@ userSpace(() => {
       expect((await hello(["load", path])).stdout).toBe(`${path}: ok, 1 of 3 programs, 2 maps\n`);
     });
 
+    test("what its author should change is a note, and no reason to refuse it", async () => {
+      const path = objectPath("map_legacy");
+      const { status, stdout, stderr } = await hello(["load", path]);
+      expect({ status, stdout }).toEqual({ status: 0, stdout: `${path}: ok, 1 of 1 programs, 2 maps\n` });
+      expect(stderr).toMatch(/^hello-ebpf: \S+map_legacy\.bpf\.o: [^\n]*section maps[^\n]*\n$/);
+    });
+
     test("as JSON an error has its class and message", async () => {
       const { status, stdout } = await hello(["load", bad, ...JSONL]);
       const [record, ...rest] = recordsOf(stdout);

@@ -16,6 +16,7 @@ import { traceStream } from "./trace.ts";
 /** Throws BpfError or UsageError; then nothing is left behind. */
 export function startObject(settings: ObjectSettings, report: Report): Running {
   const spec = prepared(settings);
+  for (const warning of spec.warnings) report.note(warning);
   const btf = settings.btf === undefined ? undefined : readTypes(settings.btf);
   const object = BpfObject.load(spec, { btf });
   const lost = { count: 0 };

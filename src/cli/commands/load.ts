@@ -67,6 +67,7 @@ function loadOne(path: string, btf: Btf | undefined, report: Report, log?: LogSi
   let spec: ObjectSpec | undefined;
   try {
     spec = readObject(path);
+    for (const warning of spec.warnings) report.note(`${path}: ${warning}`);
     for (const map of spec.maps.values()) map.pinning = "none"; // nothing stays, nor is anything of others touched
     using object = BpfObject.load(spec, { btf, onLog: log && ((program, text) => log(`${path}: ${program}`, text)) });
     const { programs } = counts(spec);

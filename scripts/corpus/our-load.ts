@@ -80,8 +80,9 @@ function report(path: string): Record<string, unknown> {
   const parsed = spec;
   const programs = [...parsed.programs.values()].map((program) => {
     let instructions = "";
-    const keep = (_: string, { insns }: LinkedProgram) => {
-      instructions = Buffer.from(insns).toString("hex");
+    // Of a struct of functions the others are loaded with it.
+    const keep = (name: string, { insns }: LinkedProgram) => {
+      if (name === program.name) instructions = Buffer.from(insns).toString("hex");
     };
     const refused = load(parsed, program.name, process.env.INSTRUCTIONS ? keep : undefined);
     const { name, type, expectedAttachType: attach, autoload } = program;

@@ -1,7 +1,7 @@
 // The README's table of the least each mode needs, made from what the container tests printed and from nothing else.
 //
-// A run that saw every exec prints `PRIVILEGES MODE CAPABILITIES MOUNTS USER`: BPF,PERFMON - any. Of a mode's runs those
-// stay that no other run got by with less. Run by `npm run matrix`, this puts the table of the last whole test run,
+// A run that did all that its mode is for prints `PRIVILEGES MODE CAPABILITIES MOUNTS USER KEPT`: BPF,PERFMON - any -, what it
+// had and the capabilities that it keeps once attached. Of a mode's runs those stay that no other run got by with less. Run by `npm run matrix`, this puts the table of the last whole test run,
 // build/privileges.md, into README.md; the test command compares the two.
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -18,16 +18,17 @@ interface Run {
   readonly capabilities: readonly string[];
   readonly mounts: readonly string[];
   readonly user: string;
+  readonly kept: readonly string[];
 }
 
 const list = (text = "") => (text === "-" ? [] : text.split(","));
 
 function parse(lines: readonly string[]): Run[] {
   return [...new Set(lines)].flatMap((line) => {
-    const match = /^PRIVILEGES (\S+) (\S+) (\S+) (root|any)$/.exec(line);
+    const match = /^PRIVILEGES (\S+) (\S+) (\S+) (root|any) (\S+)$/.exec(line);
     if (!match) return [];
-    const [, mode = "", capabilities, mounts, user = ""] = match;
-    return [{ mode, capabilities: list(capabilities), mounts: list(mounts), user }];
+    const [, mode = "", capabilities, mounts, user = "", kept] = match;
+    return [{ mode, capabilities: list(capabilities), mounts: list(mounts), user, kept: list(kept) }];
   });
 }
 
@@ -45,14 +46,14 @@ export function renderPrivileges(lines: readonly string[]): string {
   const runs = parse(lines);
   const least = runs.filter((run) => !runs.some((other) => other !== run && noMore(other, run)));
   const rows = new Map<string, string[]>();
-  for (const { mode, capabilities, mounts, user } of least) {
-    const cells = [capabilities.join(", "), mounts.join(", ") || "nothing", user];
+  for (const { mode, capabilities, mounts, user, kept } of least) {
+    const cells = [capabilities.join(", "), mounts.join(", ") || "nothing", user, kept.join(", ") || "nothing"];
     const key = cells.join(" | ");
     rows.set(key, [...(rows.get(key) ?? []), mode]);
   }
   if (rows.size === 0) return "";
   const body = [...rows].map(([key, modes]) => `| ${modes.sort().join(", ")} | ${key} |`).sort();
-  return ["| mode | capabilities | mounted | user |", "| --- | --- | --- | --- |", ...body, ""].join("\n");
+  return ["| mode | capabilities | mounted | user | kept |", "| --- | --- | --- | --- | --- |", ...body, ""].join("\n");
 }
 
 const between = (text: string) => (text.split(MARK).length === 3 ? text.split(MARK)[1]?.trim() : undefined);

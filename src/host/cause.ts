@@ -7,7 +7,7 @@ export interface Refusal {
 }
 
 /** What was refused: "mlock" is the memory of perf buffers. */
-export type Subject = "bpf" | "perf" | "mlock" | "tracefs";
+export type Subject = "bpf" | "perf" | "mlock" | "tracefs" | "socket";
 
 export const addFlags = (capabilities: readonly string[]): string =>
   capabilities.map((name) => `--cap-add=${name.replace("CAP_", "")}`).join(" ");

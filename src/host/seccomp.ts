@@ -1,20 +1,22 @@
 // Whether a seccomp filter refuses a call (seccomp(2)): it answers before the kernel looks at the arguments, so arguments
-// that no kernel takes get another answer than the kernel's EINVAL or E2BIG. EPERM is what the first filters said, ENOSYS
+// that no kernel takes get another answer than the kernel's own. EPERM is what the first filters said, ENOSYS
 // what newer ones say to calls that they do not name.
 
 import { existsSync, readFileSync } from "node:fs";
-import { E2BIG, EINVAL, ENOSYS, EPERM } from "elf-loader/uapi";
+import { E2BIG, EAFNOSUPPORT, EINVAL, ENOSYS, EPERM } from "elf-loader/uapi";
 import { probeOversize } from "../sys/bpf.ts";
 import { probeMountFlags } from "../sys/mount.ts";
 import { probePerfFlags } from "../sys/perf-event.ts";
+import { probeSocket } from "../sys/tcp.ts";
 import { hasCapability, hasKernelCapability, ownStatus } from "./capabilities.ts";
 import { addFlags, type Refusal, type Subject, TRACEFS_VOLUME } from "./cause.ts";
 
 /** A call that filters refuse. */
 interface Filterable {
   readonly call: string;
-  /** Its answer to arguments that no kernel takes. */
+  /** Its answer to arguments that no kernel takes, and what the kernel itself says to them: -EINVAL. */
   readonly probe: () => number;
+  readonly answer: number;
   /** Whether the kernel was built with the call, which ENOSYS denies. */
   readonly exists: () => boolean;
   /** Whether the kernel itself would look at those arguments, and not say EPERM before. */
@@ -32,6 +34,7 @@ const FILTERABLE: { readonly [subject in Subject]?: Filterable } = {
   bpf: {
     call: "bpf()",
     probe: probeOversize,
+    answer: -E2BIG,
     exists: () => existsSync(UNPRIVILEGED),
     heard: bpfHeard,
     followed: FOLLOWED,
@@ -40,6 +43,7 @@ const FILTERABLE: { readonly [subject in Subject]?: Filterable } = {
   perf: {
     call: "perf_event_open()",
     probe: probePerfFlags,
+    answer: -EINVAL,
     exists: () => existsSync("/proc/sys/kernel/perf_event_paranoid"), // perf_event_open(2): how to tell
     heard: () => true,
     followed: FOLLOWED,
@@ -48,10 +52,20 @@ const FILTERABLE: { readonly [subject in Subject]?: Filterable } = {
   tracefs: {
     call: "fsopen()",
     probe: probeMountFlags,
+    answer: -EINVAL,
     exists: () => true, // since 5.2
     heard: () => hasKernelCapability("CAP_SYS_ADMIN"),
     followed: ["CAP_SYS_ADMIN"],
     lift: `${TRACEFS_VOLUME}, or ${ALLOWED}`,
+  },
+  socket: {
+    call: "socket()",
+    probe: probeSocket,
+    answer: -EAFNOSUPPORT,
+    exists: () => true,
+    heard: () => true,
+    followed: ["CAP_NET_ADMIN"],
+    lift: `${ALLOWED}, or unconfined`,
   },
 };
 
@@ -76,11 +90,11 @@ function readText(path: string): string {
   }
 }
 
-function isFiltered({ probe, exists, heard }: Filterable): boolean {
-  const answer = probe();
-  if (answer === -EINVAL || answer === -E2BIG) return false;
-  if (answer === -ENOSYS) return exists();
-  return answer !== -EPERM || heard() || bothRefused();
+function isFiltered({ probe, answer, exists, heard }: Filterable): boolean {
+  const given = probe();
+  if (given === answer) return false;
+  if (given === -ENOSYS) return exists();
+  return given !== -EPERM || heard() || bothRefused();
 }
 
 /** Where bpf(2) leaves it open perf_event_open(2) tells, which looks at its flags before all else: filters refuse both. */

@@ -36,7 +36,8 @@ export function pinError(result: number, doing: string, call: string, path: stri
   const refused = result === -EPERM || result === -EACCES || result === -ENOENT;
   if (refused && isInBpffs(path) === false) {
     const folder = path.startsWith("/sys/fs/bpf/") ? "/sys/fs/bpf" : dirname(path);
-    const mount = { likely: `no bpffs is mounted there`, action: `mount one: mount -t bpf bpf ${folder}` };
+    const action = `mount one: mount -t bpf bpf ${folder}, or run the container with --volume=/sys/fs/bpf:${folder}`;
+    const mount = { likely: "no bpffs is mounted there", action };
     return new BpfRuntimeError(message, { ...details, ...mount });
   }
   const [likely, action] = CAUSES[-result] ?? [];

@@ -10,6 +10,7 @@ import {
   VerifierError,
 } from "elf-loader";
 import { BPF_PROG_TYPE_UNSPEC, EACCES, EINVAL, EPERM } from "elf-loader/uapi";
+import { hasKernelCapability } from "../host/capabilities.ts";
 import { closeHint } from "../host/close-names.ts";
 import { kernelRelease } from "../host/kernel.ts";
 import { errnoName, kernelError } from "../host/kernel-error.ts";
@@ -47,6 +48,8 @@ export function loadError(result: number, spec: ProgramSpec, linked: LinkedProgr
     });
   }
   const verdict = words(log).at(-1)?.trim();
+  if (verdict && WANTS_PERFMON.test(verdict) && !hasKernelCapability("CAP_PERFMON"))
+    return kernelError(result, { doing: `load program ${spec.name}`, call: CALL, subject, needs: ["CAP_PERFMON"] });
   // EACCES with a log is the verifier's verdict, not a missing permission.
   if (verdict && result !== -EPERM) {
     const meaning = explainVerdict(words(log).join("\n")) ?? {
@@ -72,6 +75,10 @@ export function loadError(result: number, spec: ProgramSpec, linked: LinkedProgr
   }
   return kernelError(result === -EACCES ? -EPERM : result, refused);
 }
+
+/** What the verifier forbids only to who could not read the kernel's memory anyway (allow_ptr_leaks in kernel/bpf/verifier.c). */
+const WANTS_PERFMON =
+  /pointer -= pointer prohibited|pointer comparison prohibited|32-bit pointer arithmetic prohibited|leaks addr|corrupt spilled|prohibited for !root/;
 
 /** The source line of the last instruction that the verifier looked at. */
 function refusedLine(log: string, linked: LinkedProgram): SourceLine | undefined {

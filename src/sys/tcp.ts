@@ -39,6 +39,10 @@ export interface SocketAddress {
 }
 
 const number = (name: string): number => SYSCALL_NUMBERS.get(name) ?? -1;
+
+/** The answer to a family of addresses that no kernel has: -EAFNOSUPPORT, unless something before the kernel refuses. */
+export const probeSocket = (): number => syscall(number("socket"), NO_FAMILY, SOCK_STREAM, 0);
+const NO_FAMILY = 0x7fff;
 const BACKLOG = 4096;
 const SHUT_WR = 1; // include/linux/net.h
 const FLAGS = O_NONBLOCK | O_CLOEXEC; // the same numbers as SOCK_NONBLOCK and SOCK_CLOEXEC

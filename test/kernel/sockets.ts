@@ -45,12 +45,12 @@ export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
 
-/** struct sockaddr_in of 127.0.0.1. */
-export function address(port: number): Uint8Array {
+/** struct sockaddr_in. */
+export function address(port: number, host: readonly number[] = [127, 0, 0, 1]): Uint8Array {
   const bytes = new Uint8Array(16);
   new DataView(bytes.buffer).setUint16(0, AF_INET, true);
   new DataView(bytes.buffer).setUint16(2, port);
-  bytes.set([127, 0, 0, 1], 4);
+  bytes.set(host, 4);
   return bytes;
 }
 
@@ -88,8 +88,8 @@ export class Socket implements Disposable {
     call("getpeername", this.fd, new Uint8Array(16), new Uint32Array([16]));
   }
 
-  connect(port: number): this {
-    call("connect", this.fd, address(port), 16);
+  connect(port: number, host?: readonly number[]): this {
+    call("connect", this.fd, address(port, host), 16);
     return this;
   }
 

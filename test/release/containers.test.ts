@@ -18,64 +18,18 @@ import {
   summaryOf,
   threadPrivileges,
 } from "../kernel/support.ts";
-import { type Restrictions, Runners, SECCOMP } from "./runners.ts";
+import { Contained, LEAST, privilegesLine, statusOf, with_ } from "./contained.ts";
+import { type Restrictions, Runners } from "./runners.ts";
 
 setDefaultTimeout(60_000);
 const folder = scratch();
 const runners = new Runners();
 const { tracefs, podman } = runners;
+const contain = (restrictions: Restrictions, args: readonly string[]) => new Contained(runners, restrictions, args);
 
 const EXECS = 20;
 const STOP_MS = 1000;
 const STOPS = 5;
-
-/** What README.md recommends. */
-const LEAST: Restrictions = { capabilities: ["BPF", "PERFMON"], readOnly: true, seccomp: SECCOMP };
-const with_ = (more: Restrictions): Restrictions => ({ ...LEAST, ...more });
-
-/** A field of a process's status, by /proc; "" where the process is gone. */
-function statusOf(pid: number, field: string): string {
-  try {
-    return new RegExp(`^${field}:\\s*(.*)$`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? "";
-  } catch {
-    return "";
-  }
-}
-
-/** Not ended, or ended and not yet waited for: then its state is Z. */
-const isRunning = (pid: number): boolean => /^[^ZX]/.test(statusOf(pid, "State"));
-
-let containers = 0;
-/** A container under way, until stopped. */
-class Contained {
-  readonly #name = `hello-${process.pid}-${containers++}`;
-  readonly #runner;
-  readonly hello: Hello;
-
-  constructor(restrictions: Restrictions, args: readonly string[]) {
-    const found = runners.for(restrictions, this.#name);
-    if (!found) throw new Error(`Nothing here can run ${JSON.stringify(restrictions)}`);
-    this.#runner = found.runner;
-    const [entry = "", ...wrapper] = found.command.toReversed();
-    this.hello = new Hello(args, { wrapper: wrapper.reverse(), executable: entry });
-  }
-
-  get pid(): number {
-    return this.#runner.mainProcess(this.#name, this.hello.pid);
-  }
-
-  /** Stops it; how many milliseconds later its process was gone, and how it ended. Nothing the runner does after counts. */
-  async stop() {
-    const main = this.pid;
-    const asked = performance.now();
-    const stopping = this.#runner.stop(this.#name, this.hello.pid);
-    while (isRunning(main)) await Bun.sleep(2);
-    const took = performance.now() - asked;
-    const ended = await this.hello.ended();
-    await stopping;
-    return { ...ended, took };
-  }
-}
 
 /** The pids of so many processes that a shell under a name starts, one after the other. */
 async function startProcesses(program: NamedProgram, count: number): Promise<number[]> {
@@ -131,10 +85,12 @@ async function seesEveryExec(mode: string, restrictions: Restrictions, more: rea
     "--comm",
     program.name,
     ...(ONCE[mode]?.options ?? []),
+    "-v",
     ...more,
   ];
-  const contained = new Contained(restrictions, options);
+  const contained = contain(restrictions, options);
   await contained.hello.attached();
+  const kept = await contained.kept();
   const pids = await startProcesses(program, EXECS);
   expect(pids).toHaveLength(EXECS);
   const { status, stdout, stderr } = await contained.stop();
@@ -144,11 +100,12 @@ async function seesEveryExec(mode: string, restrictions: Restrictions, more: rea
   expect(seen(mode, records)).toEqual(expectedOf(mode, pids, program.name));
   const events = ONCE[mode] ? 1 : EXECS;
   expect(summaryOf(stdout)).toMatchObject({ produced: events, events, lost: 0 });
+  privileges.push(privilegesLine(mode, restrictions, kept));
 }
 
 /** Runs to its own end, which must be status 3 and one line of standard error. */
 async function refused(mode: string, restrictions: Restrictions, more: readonly string[] = []): Promise<string> {
-  const { hello } = new Contained(restrictions, ["--mode", mode, "--duration", "2s", ...more]);
+  const { hello } = contain(restrictions, ["--mode", mode, "--duration", "2s", ...more]);
   const { status, stdout, stderr } = await hello.ended();
   const lines = stderr.trim().split("\n");
   expect({ status, stdout, lines: lines.length, stderr }).toEqual({ status: 3, stdout: "", lines: 1, stderr });
@@ -184,14 +141,11 @@ describe("sees every exec of the host", () => {
     for (const mode of modes)
       test.skipIf(!runners.for(restrictions, "probe"))(`${mode}: ${name}`, async () => {
         await seesEveryExec(mode, restrictions);
-        const { capabilities = [], tracefs, user } = restrictions;
-        const needs = [capabilities.join(","), tracefs ? "tracefs" : "-", user === undefined ? "root" : "any"];
-        privileges.push(`PRIVILEGES ${mode} ${needs.join(" ")}`);
       });
 
   test.skipIf(!podman)("by podman's own profile, or that profile is named", async () => {
     const own = { capabilities: ["BPF", "PERFMON"], readOnly: true };
-    const { hello } = new Contained(own, ["--mode", "ring", "--duration", "1ms"]);
+    const { hello } = contain(own, ["--mode", "ring", "--duration", "1ms"]);
     const { status, stderr } = await hello.ended();
     const said =
       status === 0 ? /^\d+ events, 0 lost$/m : /: a seccomp filter refuses bpf\(\); run with --security-opt seccomp=/;
@@ -201,7 +155,6 @@ describe("sees every exec of the host", () => {
 
   test("with SYS_ADMIN trace mounts tracefs itself, where no profile refuses that", async () => {
     await seesEveryExec("trace", with_({ capabilities: ["BPF", "PERFMON", "SYS_ADMIN"], seccomp: "unconfined" }));
-    privileges.push("PRIVILEGES trace BPF,PERFMON,SYS_ADMIN - root");
   });
 });
 
@@ -277,7 +230,7 @@ describe("says why not, with status 3", () => {
 
   test("without /proc Bun's runtime ends before our code", async () => {
     const none = { capabilities: ["BPF", "PERFMON"], readOnly: true, noProc: true };
-    const { status, signal, stdout } = await new Contained(none, ["--mode", "ring"]).hello.ended();
+    const { status, signal, stdout } = await contain(none, ["--mode", "ring"]).hello.ended();
     expect({ none: stdout, failed: status !== 0 || signal !== null }).toEqual({ none: "", failed: true });
   });
 });
@@ -294,7 +247,7 @@ function cgroupValue(pid: number, controller: string, v1: string, v2: string): n
 describe("in the container", () => {
   test.skipIf(!podman)("the limits are the kernel's, and there is room in them", async () => {
     for (const mode of ["ring", "perf", "map"]) {
-      const contained = new Contained(with_({ memory: 96 << 20, pids: 16 }), ["--mode", mode]);
+      const contained = contain(with_({ memory: 96 << 20, pids: 16 }), ["--mode", mode]);
       await contained.hello.attached();
       const { pid } = contained;
       const memory = cgroupValue(pid, "memory", "memory.limit_in_bytes", "memory.max");
@@ -313,7 +266,7 @@ describe("in the container", () => {
   test("it is PID 1, and none of its threads keeps a capability once attached", async () => {
     const nothing = { effective: 0n, permitted: 0n, inheritable: 0n, ambient: 0n, noNewPrivileges: true };
     for (const mode of ["ring", "perf", "map", "trace"]) {
-      const contained = new Contained(with_({ tracefs }), ["--mode", mode, "--output", "jsonl"]);
+      const contained = contain(with_({ tracefs }), ["--mode", mode, "--output", "jsonl"]);
       await contained.hello.attached();
       const { pid } = contained;
       await contained.hello.until(() => threadPrivileges(pid).every(({ noNewPrivileges }) => noNewPrivileges));
@@ -326,9 +279,9 @@ describe("in the container", () => {
   });
 
   test.skipIf(!podman)("an event can be laid to another container: by its pid there and its cgroup", async () => {
-    const watching = new Contained(LEAST, ["--mode", "ring", "--output", "jsonl"]);
+    const watching = contain(LEAST, ["--mode", "ring", "--output", "jsonl"]);
     await watching.hello.attached();
-    const other = new Contained(LEAST, ["--mode", "ring", "--comm", "nobody"]);
+    const other = contain(LEAST, ["--mode", "ring", "--comm", "nobody"]);
     await other.hello.attached();
     const { pid } = other;
     await other.stop();
@@ -339,7 +292,7 @@ describe("in the container", () => {
 
   test("stopped while 2,000 execs are under way it reports what it has, and accounts for all", async () => {
     const program = new NamedProgram(folder, "sh");
-    const contained = new Contained(LEAST, ["--mode", "ring", "--output", "jsonl", "--comm", program.name]);
+    const contained = contain(LEAST, ["--mode", "ring", "--output", "jsonl", "--comm", program.name]);
     await contained.hello.attached();
     const producing = program.start(["-c", processes(2000)]);
     await contained.hello.until((hello) => hello.stdout.includes('"type":"event"'));
@@ -357,7 +310,7 @@ describe("in the container", () => {
       // What the runner takes to send the signal counts too, and on a busy machine that alone can be more.
       let least = Number.POSITIVE_INFINITY;
       for (let attempt = 0; attempt < STOPS && least > STOP_MS; attempt++) {
-        const contained = new Contained(with_({ tracefs }), ["--mode", mode]);
+        const contained = contain(with_({ tracefs }), ["--mode", mode]);
         await contained.hello.attached();
         const { status, took } = await contained.stop();
         expect(status).toBe(0);

@@ -103,7 +103,7 @@ describe("compose.yaml", () => {
     test.skipIf(!podman)(`${mode} sees execs ${how}`, async () => {
       const program = new NamedProgram(folder, "sh");
       const name = `compose-${process.pid}-${program.name}`;
-      const wrapper = [...podman!.flags(name).filter((flag) => flag !== "--network=none"), ...serviceFlags(service)];
+      const wrapper = [...podman!.flags(name), ...serviceFlags(service)];
       const args = [...service.command, "--comm", program.name];
       const hello = await new Hello(args, { wrapper, executable: podman!.image }).attached();
       await program.run(["-c", processes(10)]);
@@ -174,6 +174,8 @@ test("seccomp.json names each system call once, in order, and refuses the rest",
     "keyctl",
   ])
     expect([name, names.includes(name)]).toEqual([name, false]);
+  const others = syscalls.filter(({ action }: { action: string }) => action === "SCMP_ACT_ALLOW").slice(1);
+  expect(others).toMatchObject([{ includes: { caps: ["CAP_NET_ADMIN"] }, names: expect.arrayContaining(["socket"]) }]);
 });
 
 /** Path and sum of every file below a folder. */

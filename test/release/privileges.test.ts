@@ -4,23 +4,25 @@ import { expect, test } from "bun:test";
 import { comparePrivileges, renderPrivileges } from "../../scripts/release/privileges.ts";
 
 const PRINTED = [
-  "PRIVILEGES ring BPF,PERFMON - root",
-  "PRIVILEGES ring BPF,PERFMON - any",
-  "PRIVILEGES ring BPF,PERFMON tracefs root",
+  "PRIVILEGES ring BPF,PERFMON - root -",
+  "PRIVILEGES ring BPF,PERFMON - any -",
+  "PRIVILEGES ring BPF,PERFMON tracefs root -",
   "something else",
-  "PRIVILEGES map BPF,PERFMON - any",
-  "PRIVILEGES map BPF,PERFMON - any",
-  "PRIVILEGES trace BPF,PERFMON tracefs root",
-  "PRIVILEGES trace BPF,PERFMON,SYS_ADMIN tracefs root",
-  "PRIVILEGES trace BPF,PERFMON,SYS_ADMIN - root",
-  "PRIVILEGES trace BPF,PERFMON,DAC_OVERRIDE tracefs any",
+  "PRIVILEGES lru BPF,PERFMON - any -",
+  "PRIVILEGES map BPF,PERFMON - any BPF",
+  "PRIVILEGES map BPF,PERFMON - any BPF",
+  "PRIVILEGES trace BPF,PERFMON tracefs root -",
+  "PRIVILEGES trace BPF,PERFMON,SYS_ADMIN tracefs root -",
+  "PRIVILEGES trace BPF,PERFMON,SYS_ADMIN - root -",
+  "PRIVILEGES trace BPF,PERFMON,DAC_OVERRIDE tracefs any -",
 ];
-const TABLE = `| mode | capabilities | mounted | user |
-| --- | --- | --- | --- |
-| map, ring | BPF, PERFMON | nothing | any |
-| trace | BPF, PERFMON | tracefs | root |
-| trace | BPF, PERFMON, DAC_OVERRIDE | tracefs | any |
-| trace | BPF, PERFMON, SYS_ADMIN | nothing | root |
+const TABLE = `| mode | capabilities | mounted | user | kept |
+| --- | --- | --- | --- | --- |
+| lru, ring | BPF, PERFMON | nothing | any | nothing |
+| map | BPF, PERFMON | nothing | any | BPF |
+| trace | BPF, PERFMON | tracefs | root | nothing |
+| trace | BPF, PERFMON, DAC_OVERRIDE | tracefs | any | nothing |
+| trace | BPF, PERFMON, SYS_ADMIN | nothing | root | nothing |
 `;
 
 test("of the runs of a mode those are left that no other got by with less", () => {

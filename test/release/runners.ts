@@ -27,6 +27,10 @@ export interface Restrictions {
   readonly seccomp?: string;
   /** Where tracefs is mounted outside; it is at /sys/kernel/tracing inside, read-only. */
   readonly tracefs?: string;
+  /** Where a bpffs is mounted outside; it is at /sys/fs/bpf inside. */
+  readonly bpffs?: string;
+  /** The host's interfaces, instead of none. */
+  readonly hostNetwork?: boolean;
   readonly noNewPrivileges?: boolean;
   /** A user namespace of its own. */
   readonly userNamespace?: boolean;
@@ -62,6 +66,8 @@ const FLAGS = {
   pids: (count: number) => ["--pids-limit", `${count}`],
   seccomp: (profile: string) => ["--security-opt", `seccomp=${profile}`],
   tracefs: (path: string) => ["--volume", `${path}:/sys/kernel/tracing:ro`],
+  bpffs: (path: string) => ["--volume", `${path}:/sys/fs/bpf`],
+  hostNetwork: () => ["--network=host"],
   noNewPrivileges: () => ["--security-opt", "no-new-privileges"],
   userNamespace: () => ["--uidmap", "0:100000:65536", "--gidmap", "0:100000:65536"],
 } as const;
@@ -91,13 +97,14 @@ export class Podman implements Runner {
       if (!flag) return undefined;
       if (value !== undefined && value !== false) flags.push(...flag(value));
     }
+    if (!restrictions.hostNetwork) flags.push("--network=none");
     return [...this.flags(container), ...flags, this.image];
   }
 
   /** What every run has, whatever is tested. */
   flags(container: string): string[] {
     const limits = ["--ulimit", "nofile=20000:20000", "--ulimit", "nproc=32768:32768"];
-    const run = [...this.#words, "--runtime", "runc", "run", "--rm", "--pull=never", "--network=none"];
+    const run = [...this.#words, "--runtime", "runc", "run", "--rm", "--pull=never"];
     return [...run, ...limits, "--name", container];
   }
 
@@ -139,7 +146,7 @@ class Bubblewrap implements Runner {
   command(restrictions: Restrictions): string[] | undefined {
     // Nothing taken away is podman's own choice of what to take away.
     if (restrictions.capabilities === undefined) return undefined;
-    const { noDev, noProc, seccomp } = restrictions;
+    const { noDev, noProc, seccomp, capabilities } = restrictions;
     const mounts = [
       ...["--tmpfs", "/", "--ro-bind", join(TREE, "hello-ebpf"), "/hello-ebpf", "--ro-bind", join(TREE, "lib"), "/lib"],
       ...(IMAGE_TARGET.loader.startsWith("/lib64/") ? ["--ro-bind", join(TREE, "lib64"), "/lib64"] : []),
@@ -157,13 +164,15 @@ class Bubblewrap implements Runner {
     }
     const apart = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--as-pid-1"];
     const bubblewrap = ["bwrap", ...apart, "--clearenv", ...mounts, ...flags, "/hello-ebpf"];
-    return seccomp && seccomp !== "unconfined" ? [...this.#withFilter(seccomp), ...bubblewrap] : bubblewrap;
+    return seccomp && seccomp !== "unconfined"
+      ? [...this.#withFilter(seccomp, capabilities), ...bubblewrap]
+      : bubblewrap;
   }
 
   /** A shell that opens a profile's filter where bubblewrap reads it, and becomes the command after it. */
-  #withFilter(profile: string): string[] {
-    const filter = join(this.#place, `${basename(profile)}.bpf`);
-    compileProfile(profile, filter);
+  #withFilter(profile: string, capabilities: readonly string[]): string[] {
+    const filter = join(this.#place, `${basename(profile)}.${capabilities.join("-")}.bpf`);
+    compileProfile(profile, filter, capabilities);
     return ["sh", "-c", `exec ${FILTER_FD}<"$0"; exec "$@"`, filter];
   }
 
@@ -182,7 +191,7 @@ class Bubblewrap implements Runner {
 function startPodman(place: string): Podman | undefined {
   try {
     const podman = new Podman(place);
-    const { exitCode, stderr } = Bun.spawnSync([...podman.flags("probe"), podman.image, "--version"]);
+    const { exitCode, stderr } = Bun.spawnSync([...podman.flags("probe"), "--network=none", podman.image, "--version"]);
     if (exitCode === 0) return podman;
     throw new Error(stderr.toString().trim());
   } catch (error) {

@@ -11,13 +11,17 @@ interface Profile {
     readonly names: readonly string[];
     readonly action: string;
     readonly errnoRet?: number;
+    /** Capabilities of the container without which the rule is none. */
+    readonly includes?: { readonly caps: readonly string[] };
   }[];
 }
 
-/** Writes the filter of a profile; names that this machine has no number for are passed over, as runtimes do. */
-export function compileProfile(profilePath: string, filterPath: string): void {
+/** Writes the filter of a profile for a container with these capabilities; names that this machine has no number for are passed over, as runtimes do. */
+export function compileProfile(profilePath: string, filterPath: string, capabilities: readonly string[]): void {
   const { defaultErrnoRet, syscalls } = JSON.parse(readFileSync(profilePath, "utf8")) as Profile;
-  const answers = syscalls.flatMap(({ names, action, errnoRet = 1 }) =>
+  const held = new Set(capabilities.map((name) => `CAP_${name}`));
+  const rules = syscalls.filter(({ includes }) => (includes?.caps ?? []).every((name) => held.has(name)));
+  const answers = rules.flatMap(({ names, action, errnoRet = 1 }) =>
     names.flatMap((name) => {
       const number = SYSCALL_NUMBERS.get(name);
       return number === undefined

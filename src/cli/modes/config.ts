@@ -1,7 +1,7 @@
 // --mode config: a line for each event that passes the filters in a pinned map, which a second call changes while this
 // one runs: `hello-ebpf config --uid 1000`.
 
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { BpfHashMap } from "../../index.ts";
 import {
@@ -42,13 +42,22 @@ const row = syscallMode({
   },
 });
 
+/** What cannot be removed stays, which is said. */
+function remove(path: string, report: Report): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    report.note(`${path} could not be removed (${(error as NodeJS.ErrnoException).code}): the next one shares it`);
+  }
+}
+
 /** Who has pinned the map takes it away in the end; what was there before stays, for those who share it. */
 export const config: Mode = {
   ...row,
   start(settings: Settings, report: Report) {
     const path = join(folderOf(settings), FILTERS);
     const shared = existsSync(path);
-    const unpin = () => !shared && rmSync(path, { force: true });
+    const unpin = () => shared || !existsSync(path) || remove(path, report);
     try {
       const running = row.start(settings, report);
       using filters = openFilters(path);

@@ -44,6 +44,7 @@ const TEST_PACKAGES = {
   "lld-19": "/usr/bin/ld.lld-19",
   musl: "/lib/ld-musl-x86_64.so.1",
   bpftool: "/usr/sbin/bpftool",
+  iproute2: "/usr/bin/ip",
   podman: "/usr/bin/podman",
   runc: "/usr/sbin/runc",
   bubblewrap: "/usr/bin/bwrap",

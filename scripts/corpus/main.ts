@@ -12,7 +12,7 @@ import { release } from "node:os";
 import { join } from "node:path";
 import { errnoName } from "../../src/index.ts";
 import { boot } from "../kernels/boot.ts";
-import { CACHE, kernelImage } from "../kernels/download.ts";
+import { CACHE, kernelOf } from "../kernels/download.ts";
 import { testInitramfs } from "../kernels/initramfs.ts";
 import { MACHINES } from "../kernels/machines.ts";
 import { GUESTS, type Guest } from "../kernels/table.ts";
@@ -68,7 +68,7 @@ async function inGuest(guest: Guest, libbpf: string): Promise<readonly string[]>
   });
   try {
     const { output, trouble } = await boot({
-      ...{ kernel: kernelImage(guest), initramfs, nonce, timeoutMs: TIMEOUT_MS, memoryMiB: 2048 },
+      ...{ kernel: kernelOf(guest).image, initramfs, nonce, timeoutMs: TIMEOUT_MS, memoryMiB: 2048 },
       machine: MACHINES[guest.architecture],
       console: join(FOLDER, `${guest.id}.log`),
       kernelArguments: "",

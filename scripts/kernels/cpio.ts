@@ -16,8 +16,9 @@ export class CpioWriter {
   readonly #folders = new Set<string>();
   #inode = 0;
 
-  constructor(path: string) {
-    this.#fd = openSync(path, "w");
+  /** What is there already stays where more is to be added: the kernel unpacks archives that follow each other. */
+  constructor(path: string, add = false) {
+    this.#fd = openSync(path, add ? "a" : "w");
   }
 
   file(path: string, data: Uint8Array | string, mode = 0o644): void {

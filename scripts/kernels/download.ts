@@ -17,7 +17,7 @@ import {
 } from "node:fs";
 import { homedir } from "node:os";
 import { basename, join } from "node:path";
-import type { DebianPackage, Guest } from "./table.ts";
+import { type DebianPackage, type Guest, MODULES } from "./table.ts";
 
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
@@ -154,6 +154,11 @@ function takeFile(from: string, to: string): void {
   chmodSync(to, 0o755);
 }
 
+function takeFiles(paths: readonly string[], to: string): void {
+  mkdirSync(to);
+  for (const path of paths) takeFile(path, join(to, basename(path)));
+}
+
 /**
  * The path of one file of a package, from the cache or else downloaded into it.
  * Throws an Error that says why where the mirror cannot be reached or has no such package.
@@ -163,11 +168,7 @@ export const packageFile = (source: DebianPackage, wanted: RegExp): string =>
 
 /** The same for all files that match: a folder that holds them, without the folders they were in. */
 export const packageFiles = (source: DebianPackage, wanted: RegExp): string =>
-  cached(source, (archive, to) => {
-    const paths = unpack(archive, wanted);
-    mkdirSync(to);
-    for (const path of paths) takeFile(path, join(to, basename(path)));
-  });
+  cached(source, (archive, to) => takeFiles(unpack(archive, wanted), to));
 
 /** All of a package as it would be installed, its control file in DEBIAN/. */
 export const packageTree = (source: DebianPackage): string =>
@@ -175,6 +176,32 @@ export const packageTree = (source: DebianPackage): string =>
     run(["dpkg-deb", "-R", archive, to], "/");
   });
 
-/** A guest's kernel image: /boot/vmlinuz-* of an image package, /usr/lib/modules/VERSION/vmlinuz in sid. */
-export const kernelImage = (guest: Guest): string =>
-  packageFile(guest, /^(boot\/vmlinuz-|usr\/lib\/modules\/[^/]+\/vmlinuz$)/);
+/** The image is /boot/vmlinuz-* of an image package, /usr/lib/modules/VERSION/vmlinuz in sid. */
+const KERNEL_FILES = new RegExp(`^boot/vmlinuz-|/vmlinuz$|/(${MODULES.join("|")})\\.ko(\\.xz)?$`);
+
+/** A guest's kernel image and modules in one folder: together, as one fits no other version of the other. */
+const kernelFiles = (guest: Guest): string =>
+  cached({ ...guest, id: `kernel-${guest.id}` }, (archive, to) => {
+    const archives = [archive];
+    if (guest.modules) archives.push(download(`${archive}.modules`, { ...guest, package: guest.modules }));
+    takeFiles(
+      archives.flatMap((one) => unpack(one, KERNEL_FILES)),
+      to,
+    );
+  });
+
+/** The paths of what a guest's kernel consists of. */
+export interface Kernel {
+  readonly image: string;
+  /** In the order of MODULES; compressed or not, as Debian has them. */
+  readonly modules: readonly string[];
+}
+
+/** From the cache or else downloaded into it. Throws as packageFile does. */
+export function kernelOf(guest: Guest): Kernel {
+  const folder = kernelFiles(guest);
+  const files = readdirSync(folder);
+  const paths = (pattern: RegExp) => files.filter((name) => pattern.test(name)).map((name) => join(folder, name));
+  const [image = ""] = paths(/^vmlinuz/);
+  return { image, modules: MODULES.flatMap((name) => paths(new RegExp(`^${name}\\.ko`))) };
+}

@@ -1,8 +1,8 @@
 // What a guest boots into: one archive that holds everything, since Debian's cloud kernels have no disk or shared
 // folder without modules. It is not compressed: software emulation unpacks slower than it copies.
 
-import { readdirSync, readFileSync, readlinkSync, rmSync, statSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { copyFileSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
 import { CpioWriter } from "./cpio.ts";
 import { packageFile } from "./download.ts";
 import type { Machine } from "./machines.ts";
@@ -50,11 +50,19 @@ function addTree(archive: CpioWriter, from: string, to: string, leaveOut: Readon
   }
 }
 
+/** Programs of this machine that tests ask; what busybox has of the same name knows less. */
+const TOOLS: Readonly<Record<string, string>> = {
+  bpftool: "/usr/sbin/bpftool",
+  ip: "/usr/bin/ip",
+  tc: "/usr/sbin/tc",
+};
+
 function addBusybox(archive: CpioWriter): void {
   const busybox = packageFile(BUSYBOX, /^(usr\/)?bin\/busybox$/);
   archive.file("bin/busybox", readFileSync(busybox), 0o755);
   const applets = Bun.spawnSync([busybox, "--list"]).stdout.toString().trim().split("\n");
-  for (const applet of applets) if (applet !== "busybox") archive.symlink(`bin/${applet}`, "/bin/busybox");
+  for (const applet of applets)
+    if (applet !== "busybox" && !(applet in TOOLS)) archive.symlink(`bin/${applet}`, "/bin/busybox");
 }
 
 function addBase(archive: CpioWriter): void {
@@ -82,7 +90,7 @@ export function testInitramfs(path: string, job: Job): void {
   addPrograms(archive, {
     "bin/bun": process.execPath,
     "hello-ebpf/hello-ebpf": join(ROOT, "hello-ebpf"),
-    "bin/bpftool": "/usr/sbin/bpftool",
+    ...Object.fromEntries(Object.entries(TOOLS).map(([name, path]) => [`bin/${name}`, path])),
   });
   for (const folder of ["src", "test", "build/bpf", "build/fixtures"])
     addTree(archive, join(ROOT, folder), `hello-ebpf/${folder}`);
@@ -98,6 +106,14 @@ export function testInitramfs(path: string, job: Job): void {
   archive.file("job", job.script);
   archive.file("init", readFileSync(join(import.meta.dir, "init.sh")), 0o755);
   archive.file("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n");
+  archive.close();
+}
+
+/** A copy of such an archive, with what init.sh puts into the kernel first. */
+export function withModules(base: string, path: string, modules: readonly string[]): void {
+  copyFileSync(base, path);
+  const archive = new CpioWriter(path, true);
+  for (const module of modules) archive.file(`modules/${basename(module)}`, readFileSync(module));
   archive.close();
 }
 

@@ -7,8 +7,8 @@ import { failure, judge, ROOT, type SuiteResult, testArguments, unable } from ".
 import { packArm64, runArm64 } from "./arm64.ts";
 import { type BareArchive, type BareRun, prints, runBare, withTrouble } from "./bare.ts";
 import { type BootResult, boot } from "./boot.ts";
-import { kernelImage } from "./download.ts";
-import { addExecutable, bareInitramfs, testInitramfs } from "./initramfs.ts";
+import { type Kernel, kernelOf } from "./download.ts";
+import { addExecutable, bareInitramfs, testInitramfs, withModules } from "./initramfs.ts";
 import { type Architecture, MACHINES } from "./machines.ts";
 import type { Guest } from "./table.ts";
 
@@ -115,30 +115,41 @@ function lost(name: string, result: BootResult): SuiteResult {
   return result.output.length > 0 ? { ...failure(name, note), lines: result.output } : unable(name, note);
 }
 
-async function runKernelTests(guest: Guest, kernel: string, archive: BareArchive): Promise<SuiteResult> {
+/** With the modules that its kernel, and no other, takes. */
+async function bootTests(guest: Guest, kernel: Kernel, { path, nonce }: BareArchive): Promise<BootResult> {
+  const { path: initramfs } = place(`tests-${guest.id}`);
+  try {
+    withModules(path, initramfs, kernel.modules);
+    return await boot({
+      ...{ kernel: kernel.image, initramfs, nonce, timeoutMs: TESTS_MS, memoryMiB: 2048 },
+      machine: MACHINES[guest.architecture],
+      console: join(FOLDER, `tests-${guest.id}.log`),
+      kernelArguments: `HELLO_EBPF_KERNEL=${guest.id}`,
+      onLine: (line) => console.log(`[${guest.id}] ${line}`),
+    });
+  } finally {
+    rmSync(initramfs, { force: true });
+  }
+}
+
+async function runKernelTests(guest: Guest, kernel: Kernel, archive: BareArchive): Promise<SuiteResult> {
   const name = `kernel ${guest.id}`;
-  const result = await boot({
-    ...{ kernel, initramfs: archive.path, nonce: archive.nonce, timeoutMs: TESTS_MS, memoryMiB: 2048 },
-    machine: MACHINES[guest.architecture],
-    console: join(FOLDER, `tests-${guest.id}.log`),
-    kernelArguments: `HELLO_EBPF_KERNEL=${guest.id}`,
-    onLine: (line) => console.log(`[${guest.id}] ${line}`),
-  });
+  const result = await bootTests(guest, kernel, archive);
   if (result.status === undefined) return lost(name, result);
   return withTrouble(judge(name, result.report.join("\n"), result.status, result.output), result.trouble);
 }
 
 /** What is run on a guest of each machine, one boot after the other. */
-const RUNS: Record<Architecture, (guest: Guest, kernel: string, archives: Archives) => Promise<SuiteResult[]>> = {
+const RUNS: Record<Architecture, (guest: Guest, kernel: Kernel, archives: Archives) => Promise<SuiteResult[]>> = {
   amd64: async (guest, kernel, archives) => [
     await runKernelTests(guest, kernel, archives.tests()),
-    await runBare(guest, kernel, archives.bare(), ALONE),
+    await runBare(guest, kernel.image, archives.bare(), ALONE),
   ],
   arm64: async (guest, kernel) => {
     const archive = place(`bare-${guest.id}`);
     try {
       packArm64(guest, archive);
-      return [await runArm64(guest, kernel, archive)];
+      return [await runArm64(guest, kernel.image, archive)];
     } finally {
       rmSync(archive.path, { force: true });
     }
@@ -150,7 +161,7 @@ export async function runGuest(guest: Guest, archives: Archives): Promise<SuiteR
   try {
     const machine = MACHINES[guest.architecture];
     if (!existsSync(machine.qemu)) throw new Error(`${machine.package} is not installed`);
-    return await RUNS[guest.architecture](guest, kernelImage(guest), archives);
+    return await RUNS[guest.architecture](guest, kernelOf(guest), archives);
   } catch (error) {
     return [unable(`kernel ${guest.id}`, error instanceof Error ? error.message : String(error))];
   }

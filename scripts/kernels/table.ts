@@ -13,21 +13,30 @@ export interface DebianPackage {
 }
 
 /**
- * The package that holds a guest's kernel image; in sid image and kernel are split. Debian's cloud flavour boots fast
- * and has BTF, kprobes, fentry and tracepoints. The id, the version's beginning and the machine unless it is x86-64, is
- * what `npm run test:kernel -- ID` and the matrix call it.
+ * The package that holds a guest's kernel image. Debian's cloud flavour boots fast and has BTF, kprobes, fentry and
+ * tracepoints. The id, the version's beginning and the machine unless it is x86-64, is what `npm run test:kernel -- ID`
+ * and the matrix call it.
  */
-export type Guest = DebianPackage;
+export interface Guest extends DebianPackage {
+  /** In sid the modules have a package of their own. */
+  readonly modules?: RegExp;
+}
+
+/** The parts of a guest's kernel that hooks and maps need and that are modules, none of which needs another. */
+export const MODULES = ["veth", "sch_ingress", "cls_bpf"] as const;
+
+const flavour = (prefix: string, architecture: Architecture) =>
+  new RegExp(`^linux-${prefix}[\\w.+-]*-cloud-${architecture}$`);
 
 function cloud(id: string, suite: string, prefix: string, architecture: Architecture = "amd64"): Guest {
-  return { id, suite, package: new RegExp(`^linux-${prefix}[\\w.+-]*-cloud-${architecture}$`), architecture };
+  return { id, suite, package: flavour(prefix, architecture), architecture };
 }
 
 export const GUESTS: readonly Guest[] = [
   cloud("5.10", "bullseye", "image-5.10."),
   cloud("6.1", "bookworm", "image-6.1."),
   cloud("6.12", "bookworm-security", "image-6.12."),
-  cloud("7", "sid", "binary-d"),
+  { ...cloud("7", "sid", "binary-[0-9]"), modules: flavour("modules-[0-9]", "amd64") },
   cloud("6.1-arm64", "bookworm", "image-6.1.", "arm64"),
   cloud("6.12-arm64", "bookworm-security", "image-6.12.", "arm64"),
 ];

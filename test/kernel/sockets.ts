@@ -26,10 +26,10 @@ export function ownNetwork(): void {
     call("unshare", CLONE_NEWNET);
     const { exitCode, stderr } = Bun.spawnSync(["ip", "link", "set", "lo", "up"]);
     if (exitCode !== 0) throw new Error(`ip: ${stderr}`);
-    // A pair of interfaces, where the kernel has them: in the guests they are a module.
+    // Pairs of interfaces, where the kernel has them.
     Bun.spawnSync(["ip", "link", "add", "veth0", "type", "veth", "peer", "name", "veth1"]);
-    Bun.spawnSync(["ip", "link", "add", "nk0", "type", "netkit"]); // the peer gets a name by itself
-    for (const name of ["veth0", "veth1", "nk0", "nk1"]) Bun.spawnSync(["ip", "link", "set", name, "up"]);
+    Bun.spawnSync(["ip", "link", "add", "netkit0", "type", "netkit"]); // its peer, which is made first, is nk0
+    for (const name of ["veth0", "veth1", "netkit0", "nk0"]) Bun.spawnSync(["ip", "link", "set", name, "up"]);
   };
   enter(); // what a kernel has is tried as the file is read
   afterAll(() => {

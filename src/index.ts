@@ -59,5 +59,6 @@ export type { TestRun, TestRunResult } from "./program/test-run.ts";
 export { exhaustedBy } from "./sys/exhausted.ts";
 export { realtimeNanoseconds } from "./sys/libc.ts";
 export { isHungUp, isWritable } from "./sys/poll.ts";
+export { SocketPipe } from "./sys/socket-pipe.ts";
 export { type SocketAddress, TcpSocket, wouldBlock } from "./sys/tcp.ts";
 export * from "./syscall-hook.ts";

@@ -7,9 +7,11 @@ import { readdirSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import {
   EXECUTABLE,
+  fewerInGuests,
   GUEST,
   Hello,
   hello,
+  type JsonRecord,
   KERNEL,
   kernelObjects,
   recordsOf,
@@ -52,6 +54,35 @@ async function target(serve: (socket: Socket) => void): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
+const TARGET = `let count = 0; require("net").createServer((socket) =>
+  socket.on("data", ({ length }) => console.log(count += length)).on("error", () => {})
+).listen(process.argv[1], "${HOST}", () => console.log(0));`;
+
+/** A target that is a process of its own, and how many bytes it has said that it read. */
+async function targetProcess(port: number): Promise<{ process: Bun.Subprocess; read(): number }> {
+  const child = Bun.spawn([process.execPath, "-e", TARGET, `${port}`], { stdout: "pipe", stderr: "ignore" });
+  let said = "";
+  const listening = Promise.withResolvers<void>();
+  void (async () => {
+    for await (const chunk of child.stdout) {
+      said += new TextDecoder().decode(chunk);
+      listening.resolve();
+    }
+  })();
+  await listening.promise;
+  return { process: child, read: () => Number(said.slice(0, said.lastIndexOf("\n")).split("\n").at(-1)) };
+}
+
+/** Sends until `enough`, or until nobody has taken anything for a second. */
+async function flood(socket: Socket, enough: () => boolean): Promise<void> {
+  const chunk = randomBytes(1 << 18);
+  while (!enough()) {
+    if (socket.write(chunk)) continue;
+    const drained = new Promise<boolean>((resolve) => socket.once("drain", () => resolve(true)));
+    if (!(await Promise.race([drained, Bun.sleep(1000).then(() => false)]))) return;
+  }
+}
+
 /** A port that nobody listens on at this moment. */
 async function freePort(): Promise<number> {
   const server = createServer();
@@ -90,6 +121,15 @@ async function exchange(port: number, data: Uint8Array): Promise<Uint8Array[]> {
 const eventsOf = (stdout: string) =>
   recordsOf(stdout.slice(0, stdout.lastIndexOf("\n") + 1)).filter(({ type }) => type === "event");
 const descriptors = (pid: number) => readdirSync(`/proc/${pid}/fd`).length;
+
+/** What a run's own map says that was forwarded by programs, of each way that is open. */
+function forwardedBy(pid: number): number[] {
+  const bpftool = (...words: string[]) =>
+    JSON.parse(Bun.spawnSync(["bpftool", "-j", "map", ...words]).stdout.toString());
+  const ids = kernelObjects(pid).map.filter((id) => bpftool("show", "id", `${id}`).name === "forwarded");
+  expect(ids).toHaveLength(1);
+  return bpftool("dump", "id", `${ids[0]}`).map(({ formatted }: { formatted: { value: number } }) => formatted.value);
+}
 
 describe("sockmap", () => {
   let echo: number;
@@ -142,13 +182,8 @@ describe("sockmap", () => {
     );
     socket.write(data);
     await all;
-    const [forwarded] = kernelObjects(proxy.hello.pid).map.flatMap((id) => {
-      const map = JSON.parse(Bun.spawnSync(["bpftool", "-j", "map", "show", "id", `${id}`]).stdout.toString());
-      return map.name === "forwarded" ? [id] : [];
-    });
-    const dump = Bun.spawnSync(["bpftool", "-j", "map", "dump", "id", `${forwarded}`]).stdout.toString();
-    const values = JSON.parse(dump).map(({ formatted }: { formatted: { value: number } }) => formatted.value);
-    // All of them, but where a busy machine lets so much gather that the rest is copied.
+    const values = forwardedBy(proxy.hello.pid);
+    // All of them, but where a busy machine lets so much gather that the rest goes by a pipe.
     expect(values).toHaveLength(2);
     for (const value of values) expect(value).toBeGreaterThan(LARGE / 4);
     socket.end();
@@ -222,6 +257,36 @@ describe("sockmap, where the ends do not agree", () => {
     ]);
     expect(summaryOf(stdout)).toEqual({ produced: 2, events: 2, lost: 0 });
   });
+
+  for (const reads of fewerInGuests([true, false], [true]))
+    test(`a target that goes away amid a transfer${reads ? "" : ", after it has stopped reading"}`, async () => {
+      const to = await freePort();
+      const child = await targetProcess(to);
+      const { hello, port } = await proxyTo(to);
+      const before = descriptors(hello.pid);
+      const socket = connect({ port, host: HOST });
+      const failed = new Promise<string>((resolve) =>
+        socket.on("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? "")),
+      );
+      if (!reads) child.process.kill("SIGSTOP");
+      await flood(socket, () => (reads ? child.read() > LARGE / 4 : false));
+      child.process.kill("SIGKILL");
+      expect(await failed).toMatch(/^(ECONNRESET|EPIPE)$/);
+      await hello.until(({ stdout }) => eventsOf(stdout).length === 1);
+      const [{ sent, received, error }] = eventsOf(hello.stdout) as [JsonRecord];
+      expect({ received, error }).toEqual({ received: 0, error: "ECONNRESET" });
+      expect(Number(sent)).toBeGreaterThanOrEqual(reads ? child.read() : 32 << 20);
+      expect(Number(sent)).toBeLessThanOrEqual(socket.bytesWritten);
+      await hello.until(({ pid }) => descriptors(pid) <= before);
+      expect(forwardedBy(hello.pid)).toEqual([]);
+
+      const late = createServer((other) => other.pipe(other));
+      servers.push(late);
+      await new Promise<void>((resolve) => late.listen(to, HOST, resolve));
+      expect(Buffer.concat(await exchange(port, Buffer.from("now"))).toString()).toBe("now");
+      const { status, stdout } = await hello.stop();
+      expect({ status, ...summaryOf(stdout) }).toEqual({ status: 0, produced: 2, events: 2, lost: 0 });
+    });
 
   test("a reader that takes its time gets all of it", async () => {
     const size = GUEST ? 1 << 20 : 16 << 20;

@@ -1,11 +1,11 @@
-// Two connected sockets whose bytes go to each other: in the kernel where it takes them, else by copying.
+// Two connected sockets whose bytes go to each other in the kernel: by its programs where it takes them, else by a pipe.
 //
 // A socket's bytes go in the kernel once its peer is in the map `peers` and itself in `sources`, whose programs run from
 // then on. What arrived before is looked at again then, so no byte is overtaken. The kernel takes only sockets whose other
-// end has not finished yet (ESTABLISHED): what a quick client has sent by then, and all it will, is copied.
+// end has not finished yet (ESTABLISHED): what a quick client has sent by then, and all it will, goes by splice(2).
 
 import type { BpfHashMap, BpfSockHash, PollerShare, TcpSocket } from "../../index.ts";
-import { BpfError, wouldBlock } from "../../index.ts";
+import { BpfError, SocketPipe, wouldBlock } from "../../index.ts";
 
 /** The maps of bpf/hello_sockmap.bpf.c, all by the cookies of sockets. */
 export interface PairMaps {
@@ -17,7 +17,6 @@ export interface PairMaps {
 /** How long the kernel may take to hand on what it has taken, at the least, before it is asked again. */
 const SOON_MS = 1;
 const LATER_MS = 20;
-const CHUNK = 64 << 10;
 /** Bytes that may wait in the kernel for a receiver: many times what its socket holds. */
 const MOST_BACKLOG = 32 << 20;
 
@@ -39,8 +38,8 @@ class Direction {
   readonly #cookie: bigint;
   /** What the other socket had been given before. */
   readonly #before: number;
-  #copied = 0;
-  #spliced = false;
+  #carried = 0;
+  #forwards = false;
   #held = false;
 
   constructor(from: TcpSocket, to: TcpSocket, maps: PairMaps) {
@@ -60,13 +59,13 @@ class Direction {
   }
 
   /** From now on the kernel forwards, if it takes the socket. */
-  splice(): void {
-    this.#spliced = taken(() => this.#maps.sources.set(this.#cookie, this.#from));
-    if (this.#spliced) this.#from.lookAgain();
+  forward(): void {
+    this.#forwards = taken(() => this.#maps.sources.set(this.#cookie, this.#from));
+    if (this.#forwards) this.#from.lookAgain();
   }
 
   get bytes(): number {
-    return this.#copied + (this.#spliced ? this.#inKernel() : 0);
+    return this.#carried + (this.#forwards ? this.#inKernel() : 0);
   }
 
   #inKernel(): number {
@@ -75,8 +74,8 @@ class Direction {
 
   /** Until all that will come has gone on, and its end too. Throws ConnectionError. */
   async run(poller: PollerShare): Promise<void> {
-    if (this.#spliced) await this.#watch(poller);
-    else await this.#copy(poller);
+    if (this.#forwards) await this.#watch(poller);
+    else await this.#carry(poller);
     this.#to.finish();
   }
 
@@ -95,7 +94,7 @@ class Direction {
       this.#check();
       await Bun.sleep(wait);
     }
-    if (this.#held) await this.#copy(poller);
+    if (this.#held) await this.#carry(poller);
   }
 
   /** What came is counted before it is queued for the other socket, and given to it later. */
@@ -110,10 +109,11 @@ class Direction {
 
   /**
    * The kernel takes from a fast sender whatever a slow receiver does. Where too much has gathered, the socket is its own
-   * again, whose window holds the sender back, and what comes is copied from then on.
+   * again, whose window holds the sender back, and what comes goes by the pipe from then on. It is not put back when all has
+   * gone on: the kernel sets up its stream parser anew then, while work for the old one may be queued.
    */
   hold(poller: PollerShare): void {
-    if (!this.#spliced || this.#held || this.#backlog() < MOST_BACKLOG) return;
+    if (!this.#forwards || this.#held || this.#backlog() < MOST_BACKLOG) return;
     this.#held = true;
     this.#maps.sources.delete(this.#cookie);
     poller.cancel(this.#from.number);
@@ -125,26 +125,25 @@ class Direction {
     if (error !== 0) throw new ConnectionError(error);
   }
 
-  async #copy(poller: PollerShare): Promise<void> {
-    const buffer = new Uint8Array(CHUNK);
+  async #carry(poller: PollerShare): Promise<void> {
+    const pipe = SocketPipe.open();
+    if (typeof pipe === "number") throw new ConnectionError(-pipe);
+    using _pipe = pipe;
     for (;;) {
-      const count = this.#from.receive(buffer);
+      const count = pipe.fill(this.#from);
       if (count === 0) return;
-      if (count > 0) await this.#send(buffer.subarray(0, count), poller);
+      if (count > 0) await this.#empty(pipe, poller);
       else if (wouldBlock(count)) await poller.wait(this.#from.number);
       else throw new ConnectionError(-count);
     }
   }
 
-  async #send(bytes: Uint8Array, poller: PollerShare): Promise<void> {
-    for (let at = 0; at < bytes.length; ) {
-      const count = this.#to.send(bytes.subarray(at));
-      if (count < 0 && !wouldBlock(count)) throw new ConnectionError(-count);
-      if (count < 0) await poller.wait(this.#to.number, "writable");
-      else {
-        at += count;
-        this.#copied += count;
-      }
+  async #empty(pipe: SocketPipe, poller: PollerShare): Promise<void> {
+    while (pipe.held > 0) {
+      const count = pipe.drain(this.#to);
+      if (count > 0) this.#carried += count;
+      else if (wouldBlock(count)) await poller.wait(this.#to.number, "writable");
+      else throw new ConnectionError(-count);
     }
   }
 
@@ -185,7 +184,7 @@ export class Pair {
     const directions = [this.#there, this.#back];
     // Both before either is forwarded: neither side may have to wait for the other's place in the map.
     const ready = directions.map((direction) => direction.prepare());
-    if (ready.every(Boolean)) for (const direction of directions) direction.splice();
+    if (ready.every(Boolean)) for (const direction of directions) direction.forward();
     try {
       await Promise.all(directions.map((direction) => direction.run(this.#poller)));
       return 0;

@@ -81,7 +81,7 @@ export class BpfObject implements Disposable {
     const object = new BpfObject(spec);
     using btf = loadBtf(spec.btf);
     try {
-      object.#loadMaps({ types: spec.btf, fd: btf?.number }, externs, options);
+      object.#loadMaps({ types: spec.btf, fd: btf }, externs, options);
       object.#loadPrograms(
         { core, symbols: externs.symbols },
         {

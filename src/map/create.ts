@@ -20,7 +20,7 @@ import type { MapType } from "./type.ts";
 /** The object's BTF, in TypeScript and, where the kernel took it, in the kernel. */
 export interface LoadedBtf {
   readonly types?: Btf | undefined;
-  readonly fd?: number | undefined;
+  readonly fd?: Fd | undefined;
 }
 
 /** What a map must be told at the least; the rest is 0, as in a definition that does not say it. */
@@ -35,9 +35,9 @@ export function createMap(wanted: NewMap, btf: LoadedBtf = {}): BpfMap {
   const complete: MapSpec = { ...NOTHING, ...wanted };
   const spec = type.adjust?.(complete) ?? complete;
   using template = spec.innerMap && createMap(spec.innerMap, btf);
-  const number = create(spec, btf.fd, template?.fd.number);
+  const number = create(spec, btf.fd?.number, template?.fd.number);
   if (number < 0) throw createError(number, spec, type);
-  const map = newMap(spec, number, btf.types);
+  const map = newMap(spec, number, btf);
   try {
     if (spec.contents && map instanceof BpfArray) fill(map, spec, spec.contents);
   } catch (error) {
@@ -61,25 +61,35 @@ const NOTHING: Omit<MapSpec, "type"> = {
 };
 
 /** A descriptor as a map of the class of its type; closed where that fails. */
-export function newMap(spec: MapSpec, number: number, btf: Btf | undefined): BpfMap {
+export function newMap(spec: MapSpec, number: number, btf: LoadedBtf): BpfMap {
   const fd = new Fd(number);
+  const inner = spec.innerMap && innerMaps(spec.innerMap, btf);
   try {
-    return new (mapType(spec.type).Map)(spec, fd, { btf, inner: INNER });
+    return new (mapType(spec.type).Map)(spec, fd, { btf: btf.types, inner, openMap: openMapById });
   } catch (error) {
     fd.close();
+    inner?.close();
     throw error;
   }
 }
 
-const INNER: InnerMaps = {
-  create: (spec, btf) => createMap(spec, { types: btf }),
-  open(id, spec, btf) {
-    const fd = mapGetFdById(id);
-    if (fd === -ENOENT) return undefined;
-    if (fd < 0) throw openError(fd, id);
-    return spec ? newMap(spec, fd, btf) : adoptMap(fd);
-  },
-};
+/** The kernel's BTF is kept for maps to come, by a descriptor of their own: the object's is closed once it is loaded. */
+function innerMaps(spec: MapSpec, { types, fd }: LoadedBtf): InnerMaps {
+  const own = fd?.duplicate();
+  const kept = typeof own === "number" ? undefined : own;
+  return {
+    create: (name = spec.name) => createMap({ ...spec, name }, { types, fd: kept }),
+    open: (id) => openById(id, (number) => newMap(spec, number, { types })),
+    close: () => kept?.close(),
+  };
+}
+
+function openById(id: number, open: (fd: number) => BpfMap): BpfMap | undefined {
+  const fd = mapGetFdById(id);
+  if (fd === -ENOENT) return undefined;
+  if (fd < 0) throw openError(fd, id);
+  return open(fd);
+}
 
 function create(spec: MapSpec, btfFd: number | undefined, innerFd: number | undefined): number {
   const fields = {
@@ -167,7 +177,7 @@ export function openMap(path: string, flags = 0): BpfMap {
 
 /** Opens a map by the kernel's number (CAP_SYS_ADMIN); undefined where there is none. The caller closes it. */
 export function openMapById(id: number): BpfMap | undefined {
-  return INNER.open(id, undefined, undefined);
+  return openById(id, adoptMap);
 }
 
 /** The numbers of all maps of the kernel, in order (CAP_SYS_ADMIN). */
@@ -210,7 +220,7 @@ function adoptMap(fd: number, subject = `descriptor ${fd}`): BpfMap {
       action: "name a map",
     });
   }
-  return newMap(specOf(info), fd, btfOf(info));
+  return newMap(specOf(info), fd, { types: btfOf(info) });
 }
 
 /** The definition that would make the same map. */

@@ -58,7 +58,7 @@ function reuse(map: BpfMap, wanted: MapSpec, btf: LoadedBtf, where: string): Bpf
   }
   const fd = map.fd.duplicate();
   if (typeof fd === "number") throw new BpfRuntimeError(`Cannot use ${where} as map ${spec.name}: it is closed`);
-  return newMap(spec, fd.number, btf.types);
+  return newMap(spec, fd.number, btf);
 }
 
 /** What makes it another map, as bpf_map__reuse_fd and its check in libbpf have it. */

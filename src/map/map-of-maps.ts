@@ -19,19 +19,24 @@ export class BpfMapOfMaps<K = unknown> extends BpfKeyedMap<K, number, HasFd> {
   }
 
   /** A new map like the template, to be filled and put in; the caller closes it. Its name is 15 bytes at most. */
-  create(name = this.spec.innerMap?.name ?? ""): BpfMap {
-    const { inner, btf } = this.context;
-    if (!inner || !this.spec.innerMap) {
-      const what = `it was opened without its definition`;
-      throw new BpfRuntimeError(`Cannot create a map for map ${this.name}: ${what}`, { subject: `map ${this.name}` });
-    }
-    return inner.create({ ...this.spec.innerMap, name }, btf);
+  create(name?: string): BpfMap {
+    const { inner } = this.context;
+    if (inner) return inner.create(name);
+    const what = `it was opened without its definition`;
+    throw new BpfRuntimeError(`Cannot create a map for map ${this.name}: ${what}`, { subject: `map ${this.name}` });
   }
 
   /** Opens the map of a key, by its number (CAP_SYS_ADMIN); undefined where there is none. The caller closes it. */
   inner(key: K): BpfMap | undefined {
+    const { inner, openMap } = this.context;
     const id = this.get(key);
-    return id === undefined ? undefined : this.context.inner?.open(id, this.spec.innerMap, this.context.btf);
+    if (id === undefined) return undefined;
+    return inner ? inner.open(id) : openMap?.(id);
+  }
+
+  override close(): void {
+    this.context.inner?.close();
+    super.close();
   }
 }
 

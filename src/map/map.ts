@@ -23,12 +23,18 @@ import { pinError } from "./pin-error.ts";
 /** What a map needs besides itself: the types of its keys and values, and how maps inside it are made and opened. */
 export interface MapContext {
   readonly btf?: Btf | undefined;
+  /** Where its definition says what maps are inside. */
   readonly inner?: InnerMaps | undefined;
+  /** Opens whatever map by its number. */
+  readonly openMap?: (id: number) => BpfMap | undefined;
 }
 
+/** Maps of one definition. */
 export interface InnerMaps {
-  create(spec: MapSpec, btf: Btf | undefined): BpfMap;
-  open(id: number, spec: MapSpec | undefined, btf: Btf | undefined): BpfMap | undefined;
+  create(name?: string): BpfMap;
+  open(id: number): BpfMap | undefined;
+  /** None is made any more. */
+  close(): void;
 }
 
 /** What the kernel says of a map. */

@@ -89,6 +89,9 @@ test("a program counts in an inner map that was put in while it was running, typ
   expect([count(77), count(77), inner.get(1)]).toEqual([0, 0, 10n]);
   using again = outer.inner(77) as BpfHashMap<number, bigint>;
   expect([again.get(1), again.info().name]).toEqual([10n, "user77"]);
+  // Others can type it as well: the kernel was told what its keys and values are.
+  const dump = Bun.spawnSync(["bpftool", "-j", "map", "dump", "id", `${inner.id}`]).stdout.toString();
+  expect(JSON.parse(dump)).toMatchObject([{ formatted: { key: 1, value: 10 } }]);
 });
 
 test("a map pinned by name outlives its object, is found by the next one, and is removed where loading fails", () => {

@@ -49,7 +49,9 @@ const SOURCES: { readonly [file: string]: Source } = {
     headers: ["linux/bpf.h"],
     structs: [
       ..."bpf_insn bpf_prog_info bpf_map_info bpf_btf_info bpf_link_info bpf_func_info bpf_line_info".split(" "),
-      ..."bpf_core_relo bpf_iter_link_info bpf_devmap_val bpf_cpumap_val bpf_raw_tracepoint_args xdp_md".split(" "),
+      ..."bpf_core_relo bpf_iter_link_info bpf_devmap_val bpf_cpumap_val bpf_raw_tracepoint_args xdp_md bpf_insn_array_value".split(
+        " ",
+      ),
     ],
   },
   "btf.ts": {

@@ -4,7 +4,8 @@ import { arena } from "./arena.ts";
 import { array } from "./array.ts";
 import { bloomFilter } from "./bloom-filter.ts";
 import { cgroupArray } from "./cgroup-array.ts";
-import { hash, lruHash } from "./hash.ts";
+import { hash, lruHash, resizableHash } from "./hash.ts";
+import { instructionArray } from "./instruction-array.ts";
 import {
   cgroupStorage,
   cgrpStorage,
@@ -63,6 +64,8 @@ export const MAP_TYPES: readonly MapType[] = [
   userRingBuffer,
   cgrpStorage,
   arena,
+  instructionArray,
+  resizableHash,
 ];
 
 /** Types without a class of their own are created and opened all the same, as plain BpfMaps. */

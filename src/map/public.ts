@@ -10,6 +10,7 @@ export { createMap, mapIds, mapInfos, type NewMap, openMap, openMapById } from "
 export { BpfDescriptorArray, BpfNumberedArray, type HasFd } from "./descriptors.ts";
 export { BpfHashMap, BpfLruHashMap } from "./hash.ts";
 export { MAP_TYPES, mapType } from "./index.ts";
+export { BpfInstructionArray, type InstructionPlace } from "./instruction-array.ts";
 export { formatAddress, formatPrefix, parseIPv4, parseIPv6, parsePrefix } from "./ip-prefix.ts";
 export { BpfCgroupStorage, BpfLocalStorage, BpfPerCpuCgroupStorage } from "./local-storage.ts";
 export { BpfLpmTrie } from "./lpm-trie.ts";

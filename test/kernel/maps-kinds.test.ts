@@ -4,6 +4,8 @@ import { afterAll, afterEach, beforeEach, expect, setDefaultTimeout, test } from
 import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { assemble } from "elf-loader";
+import { BPF_ALU64, BPF_EXIT, BPF_JEQ, BPF_JMP, BPF_K, BPF_MOV, BPF_PROG_TYPE_SOCKET_FILTER } from "elf-loader/uapi";
 import {
   type BpfArena,
   type BpfArrayOfMaps,
@@ -14,6 +16,7 @@ import {
   type BpfDevMap,
   BpfError,
   BpfHashMap,
+  type BpfInstructionArray,
   BpfLocalStorage,
   type BpfMapOfMaps,
   BpfObject,
@@ -29,6 +32,8 @@ import {
   type BpfXskMap,
   type PerCpuValues,
 } from "../../src/index.ts";
+import { handmadeProgram, progLoad } from "../../src/sys/bpf.ts";
+import { Fd } from "../../src/sys/fd.ts";
 import { addressOf, syscall } from "../../src/sys/libc.ts";
 import { SYSCALL_NUMBERS } from "../../src/sys/syscall-numbers.ts";
 import { bpfDescriptors, fixture, global, idsOf, load, PACKET, runOn, thrownBy, until } from "./lib-support.ts";
@@ -174,6 +179,26 @@ test("STACK_TRACE: a stack by its number, with the functions' names", () => {
     false,
     undefined,
   ]);
+});
+
+test.skipIf(lacks("INSN_ARRAY"))("INSN_ARRAY: says where the verifier has put the instructions of a program", () => {
+  using map = make<BpfInstructionArray>("INSN_ARRAY", { keySize: 4, valueSize: 16, maxEntries: 3 });
+  map.set(0, 2).set(1, 3);
+  expect(map.get(1)).toEqual({ original: 3, translated: 0, jitted: 0 });
+  expect([map.get(3), errnoOf(() => map.set(3, 0))]).toEqual([undefined, "E2BIG"]);
+  map.freeze();
+  expect(errnoOf(() => map.set(2, 0))).toBe("EPERM");
+  const insns = assemble([
+    { code: BPF_ALU64 | BPF_MOV | BPF_K, imm: 0 },
+    { code: BPF_JMP | BPF_JEQ | BPF_K, imm: 0, off: 1 },
+    { code: BPF_ALU64 | BPF_MOV | BPF_K, imm: 5 }, // never reached
+    { code: BPF_JMP | BPF_EXIT },
+  ]);
+  const maps = { fd_array: new Int32Array([map.fd.number]), fd_array_cnt: 1 };
+  using program = new Fd(progLoad(handmadeProgram(BPF_PROG_TYPE_SOCKET_FILTER, insns, maps)));
+  expect(program.number).toBeGreaterThan(0);
+  expect([map.get(0)?.translated, map.get(1)?.translated]).toEqual([undefined, 1]);
+  expect(map.get(1)?.jitted).toBeGreaterThan(0);
 });
 
 const [SOL_XDP, XDP_RX_RING] = [283, 2];
@@ -474,6 +499,6 @@ test("a spin lock's value is copied whole", () => {
 });
 
 test("a type is skipped only where the kernel is older", () => {
-  for (const name of ["BLOOM_FILTER", "USER_RINGBUF", "ARENA", "TASK_STORAGE", "CGRP_STORAGE"])
+  for (const name of ["BLOOM_FILTER", "USER_RINGBUF", "ARENA", "TASK_STORAGE", "CGRP_STORAGE", "INSN_ARRAY", "RHASH"])
     expect([name, has(name)]).toEqual([name, isSince(rowOf(name).since)]);
 });

@@ -1,6 +1,7 @@
 // Every map type with keys and values, held against JavaScript's own Map: rows of one table.
 
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { BPF_F_NO_PREALLOC } from "elf-loader/uapi";
 import { possibleCpuCount } from "../../src/host/cpus.ts";
 import {
   BPF_ANY,
@@ -18,7 +19,7 @@ import {
   probeMapType,
 } from "../../src/index.ts";
 import { bpfDescriptors, thrownBy } from "./lib-support.ts";
-import { isSince, make, randomNumbers, u32, u64 } from "./maps-support.ts";
+import { isSince, lacks, make, randomNumbers, u32, u64 } from "./maps-support.ts";
 import { GUEST, SLOWNESS } from "./support.ts";
 
 setDefaultTimeout(10_000 * SLOWNESS);
@@ -31,6 +32,8 @@ interface Row {
   readonly value: (n: number) => Value;
   /** Whether a full one refuses the next key. */
   readonly refuses: boolean;
+  /** What the kernel wants said of it. */
+  readonly flags?: number;
 }
 
 const one = (n: number) => BigInt(n);
@@ -41,13 +44,17 @@ const ROWS: readonly Row[] = [
   { type: "LRU_HASH", value: one, refuses: false },
   { type: "PERCPU_HASH", value: each, refuses: true },
   { type: "LRU_PERCPU_HASH", value: each, refuses: false },
+  { type: "RHASH", value: one, refuses: true, flags: BPF_F_NO_PREALLOC },
 ];
 
 /** Far more than is put in: an LRU map of few slots forgets before it is full, once another CPU wants some of them. */
 const ROOM = 4096;
 
 const open = (row: Row, maxEntries: number): Keyed =>
-  make<Keyed>(row.type, { keySize: 4, valueSize: 8, maxEntries }).withCodecs({ key: u32, value: u64 });
+  make<Keyed>(row.type, { keySize: 4, valueSize: 8, maxEntries, flags: row.flags ?? 0 }).withCodecs({
+    key: u32,
+    value: u64,
+  });
 
 const errnoOf = (action: () => unknown) => (thrownBy(action) as BpfError).errno;
 const plain = (value: unknown) => (Array.isArray(value) ? [...value] : value);
@@ -72,7 +79,7 @@ test("the probe of no type says no on a kernel that should have it", () => {
 const excused = (_name: string): boolean => false;
 
 for (const row of ROWS)
-  describe(row.type, () => {
+  describe.skipIf(lacks(row.type))(row.type, () => {
     test("does what a Map does, whatever comes in whatever order", () => {
       using map = open(row, ROOM);
       const model = new Map<number, Value>();
@@ -197,7 +204,8 @@ for (const row of ROWS)
     });
 
     test("what does not fit is refused before the kernel sees it", () => {
-      using map = make<BpfHashMap>(row.type, { keySize: 6, valueSize: 3, maxEntries: ROOM });
+      const flags = row.flags ?? 0;
+      using map = make<BpfHashMap>(row.type, { keySize: 6, valueSize: 3, maxEntries: ROOM, flags });
       const key = Uint8Array.of(1, 2, 3, 4, 5, 6);
       for (const wrong of [new Uint8Array(5), new Uint8Array(7), "123456", 5, undefined, null])
         expect(thrownBy(() => map.get(wrong))).toBeInstanceOf(TypeError);

@@ -609,3 +609,13 @@ export const xdp_md: Layout = {
     egress_ifindex: [20, 4],
   },
 };
+
+export const bpf_insn_array_value: Layout = {
+  name: "bpf_insn_array_value",
+  size: 16,
+  fields: {
+    orig_off: [0, 4],
+    xlated_off: [4, 4],
+    jitted_off: [8, 4],
+  },
+};

@@ -68,7 +68,10 @@ export const xdp = interfaceHook(
     result === -EBUSY || result === -EEXIST
       ? { likely: "another XDP program is attached there", action: "detach it first (ip link set dev NAME xdp off)" }
       : result === -EOPNOTSUPP
-        ? { likely: `the interface's driver has no ${mode} XDP`, action: 'attach with mode "generic"' }
+        ? {
+            likely: `the interface's driver has no ${mode ?? "native"} XDP as it is set up`,
+            action: 'attach with mode "generic"',
+          }
         : {
             likely: "the interface's MTU or features do not allow XDP, or its links (5.9)",
             action: "see the kernel's log",

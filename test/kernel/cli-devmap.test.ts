@@ -96,6 +96,19 @@ describe.skipIf(missing !== undefined)(`devmap${missing ? ` (${missing})` : ""}`
     for (const line of linesOf(stdout)) expect(line).toMatch(new RegExp(`^${row(from, to)}${row(to, from)}$`));
   });
 
+  test("where one driver has no XDP both go by the generic one, which is said; natively it is refused", async () => {
+    const args = ["--mode", "devmap", "--from", from.outside, "--to", "lo"];
+    const run = await new Hello(args).attached();
+    expect(run.stderr).toMatch(
+      /^hello-ebpf: passed over native XDP: .* xdp lo: .* gave EOPNOTSUPP: the interface's driver /,
+    );
+    const { stdout } = Bun.spawnSync(["ip", "link", "show", from.outside]);
+    expect(stdout.toString()).toContain(" xdpgeneric ");
+    await run.stop();
+    const { status, stderr } = await hello([...args, "--xdp", "native"]);
+    expect({ status, stderr }).toEqual({ status: 6, stderr: expect.stringMatching(/has no native XDP/) });
+  });
+
   test("what is there already is not taken away", async () => {
     const args = ["--mode", "devmap", "--from", from.outside, "--to", to.outside];
     const first = await new Hello(args).attached();

@@ -3,7 +3,7 @@
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { createHash, randomBytes } from "node:crypto";
-import { readdirSync } from "node:fs";
+import { readdirSync, readlinkSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import {
   EXECUTABLE,
@@ -120,7 +120,16 @@ async function exchange(port: number, data: Uint8Array): Promise<Uint8Array[]> {
 /** What has been said until now; the last line may be on its way. */
 const eventsOf = (stdout: string) =>
   recordsOf(stdout.slice(0, stdout.lastIndexOf("\n") + 1)).filter(({ type }) => type === "event");
-const descriptors = (pid: number) => readdirSync(`/proc/${pid}/fd`).length;
+/** Sockets and pipes of a process: it may come to others when it first waits. */
+const descriptors = (pid: number) =>
+  readdirSync(`/proc/${pid}/fd`).filter((fd) => /^(socket|pipe):/.test(readlink(`/proc/${pid}/fd/${fd}`))).length;
+function readlink(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return ""; // closed meanwhile
+  }
+}
 
 /** What a run's own map says that was forwarded by programs, of each way that is open. */
 function forwardedBy(pid: number): number[] {
@@ -376,11 +385,28 @@ userSpace(() => {
       for (const [args, status, line] of [
         [to, 2, /Expected --listen ADDRESS:PORT in mode sockmap/],
         [["--listen", `${HOST}:1`], 2, /Expected --to ADDRESS:PORT in mode sockmap/],
+        ...[
+          ["127.0.0.1:80", "127.0.0.1:80"],
+          ["0.0.0.0:80", "127.3.2.1:80"],
+          ["[::]:80", "[::1]:80"],
+        ].map(
+          ([from = "", other = ""]) =>
+            [
+              ["--listen", from, "--to", other],
+              2,
+              /Expected --to to lead elsewhere, got .*, which --listen is/,
+            ] as const,
+        ),
+        [
+          ["--listen", "192.0.2.1:80", ...to],
+          1,
+          /bind\(\) gave EADDRNOTAVAIL: it is no address of this machine; choose/,
+        ],
         [["--listen", "localhost:80", ...to], 2, /Expected an address such as 127\.0\.0\.1:8080 or \[::1\]:80/],
         [
           ["--listen", `${HOST}:${taken}`, ...to],
           1,
-          /Cannot listen on .*: bind\(\) gave EADDRINUSE: .*; choose another --listen/,
+          /Cannot listen on .*: bind\(\) gave EADDRINUSE: another program listens there; choose another --listen/,
         ],
       ] as const) {
         const ended = await hello(["--mode", "sockmap", ...args]);

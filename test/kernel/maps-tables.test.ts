@@ -188,6 +188,15 @@ for (const row of ROWS)
       expect(plain(map.get(kept))).toEqual(row.value(77));
     });
 
+    if (row.refuses)
+      test("full, it takes of many what comes before the first that does not fit, and nothing behind", () => {
+        using map = open(row, 4);
+        map.setMany([0, 1, 2, 3].map((key) => [key, row.value(key)] as const));
+        const many = [0, 100, 1].map((key) => [key, row.value(50)] as const);
+        expect(errnoOf(() => map.setMany(many))).toBe("E2BIG");
+        expect([0, 1, 100].map((key) => plain(map.get(key)))).toEqual([row.value(50), row.value(1), undefined]);
+      });
+
     test("a walk ends, and has every key that stays, while others come and go", () => {
       using map = open(row, ROOM);
       for (let i = 0; i < 1000; i++) map.set(i, row.value(i));
@@ -213,6 +222,9 @@ for (const row of ROWS)
         expect(thrownBy(() => map.set(key, wrong))).toBeInstanceOf(TypeError);
       expect(map.size).toBe(0);
       const value = Uint8Array.of(7, 8, 9);
+      if (Array.isArray(row.value(1)))
+        for (const count of [possibleCpuCount() - 1, possibleCpuCount() + 1])
+          expect(thrownBy(() => map.set(key, new Array(count).fill(value)))).toBeInstanceOf(TypeError);
       const values = Array.isArray(row.value(1)) ? (row.value(1) as []).map(() => value) : value;
       map.set(key, values);
       map.setMany([[Uint8Array.of(6, 5, 4, 3, 2, 1), values]]);
@@ -432,11 +444,40 @@ describe("LPM_TRIE", () => {
 });
 
 describe("maps without batches", () => {
+  const LOOPBACK = 1;
+  const numbers = (maxEntries: number, count: number) =>
+    make<BpfKeyedMap<number, { ifindex: number }, number>>("DEVMAP_HASH", {
+      ...{ keySize: 4, valueSize: 4, maxEntries },
+    }).setMany(Array.from({ length: count }, (_, i) => [i, LOOPBACK]));
+
+  test("are begun again where the next key is gone, and yet no key is seen twice", () => {
+    using map = numbers(64, 64);
+    const seen: number[] = [];
+    for (const [key] of map) {
+      seen.push(key);
+      if (seen.length % 8 === 0) map.deleteMany([...map.keys()].filter((other) => !seen.includes(other)).slice(0, 4));
+      if (seen.length > 1000) throw new Error("the walk does not end");
+    }
+    expect(new Set(seen).size).toBe(seen.length);
+    expect(seen.length).toBeGreaterThan(8);
+  });
+
+  test("are walked to an end though every key is another as soon as it is looked at", () => {
+    using map = numbers(16, 16);
+    let steps = 0;
+    for (const _ of map) {
+      steps++;
+      map.clear();
+      map.setMany(Array.from({ length: 16 }, (_, i) => [steps * 16 + i, LOOPBACK]));
+      if (steps > 1000) throw new Error("the walk does not end");
+    }
+    expect(steps).toBeGreaterThan(16);
+  });
+
   test("are walked key by key, to the end, with every key that stays", () => {
     using map = make<BpfKeyedMap<number, { ifindex: number }, number>>("DEVMAP_HASH", {
       ...{ keySize: 4, valueSize: 4, maxEntries: 200 },
     });
-    const LOOPBACK = 1;
     for (let i = 0; i < 100; i++) map.set(i * 3, LOOPBACK);
     const seen: number[] = [];
     for (const [key, value] of map) {

@@ -2,7 +2,16 @@
 
 import { readFileSync } from "node:fs";
 import devmapObject from "../../../build/bpf/hello_devmap.bpf.o" with { type: "file" };
-import { BpfDevMap, BpfObject, BpfPerCpuArray, findInterface, parseObject } from "../../index.ts";
+import {
+  type Attachment,
+  BpfDevMap,
+  BpfError,
+  BpfObject,
+  BpfPerCpuArray,
+  type BpfProgram,
+  findInterface,
+  parseObject,
+} from "../../index.ts";
 import { UsageError } from "../exit-status.ts";
 import type { Report } from "../report.ts";
 import type { Settings } from "../settings.ts";
@@ -27,6 +36,29 @@ function portOf(name: string | undefined, option: string): Port {
   return { name, index };
 }
 
+const HOWS = ["native", "generic"] as const;
+type How = (typeof HOWS)[number];
+
+interface Joined {
+  readonly links: readonly Attachment[];
+  /** The ways that were tried before. */
+  readonly passedOver: readonly { readonly hook: string; readonly reason: BpfError }[];
+}
+
+/** By the first way that both interfaces have: what came in by the one goes out by the same way. */
+function join(program: BpfProgram, ports: readonly Port[], [how, ...others]: readonly How[]): Joined {
+  const links: Attachment[] = [];
+  try {
+    for (const { name } of ports) links.push(program.attach({ target: name, mode: how }));
+    return { links, passedOver: [] };
+  } catch (error) {
+    for (const link of links) link.close();
+    if (!(error instanceof BpfError) || others.length === 0) throw error;
+    const { links: found, passedOver } = join(program, ports, others);
+    return { links: found, passedOver: [{ hook: `${how} XDP`, reason: error }, ...passedOver] };
+  }
+}
+
 function start(settings: Settings, report: Report): RunningMode {
   const ports = [portOf(settings.from, "--from"), portOf(settings.to, "--to")] as const;
   const [from, to] = ports;
@@ -44,13 +76,10 @@ function start(settings: Settings, report: Report): RunningMode {
     const traffic = object.map("traffic", BpfPerCpuArray<Traffic>);
     const read = () => ports.map((_, direction) => sumOf(traffic, direction));
     const program = object.program("redirect");
-    const links = ports.map(({ name }) => {
-      const link = program.attach({ target: name, mode: settings.xdp });
-      closing.push(link);
-      return link;
-    });
+    const { links, passedOver } = join(program, ports, settings.xdp ? [settings.xdp] : HOWS);
+    closing.push(...links);
     return {
-      attached: { hook: "xdp", target: `${from.name} and ${to.name}`, program: program.name, passedOver: [] },
+      attached: { hook: "xdp", target: `${from.name} and ${to.name}`, program: program.name, passedOver },
       source: tableSource({ read, total: packets, show: (rows) => show(rows, ports, report) }, settings),
       accounts: () => ({ produced: packets(read()), lost: 0 }),
       missed: () => program.recursionMisses(),

@@ -14,7 +14,7 @@ import {
   TcpSocket,
 } from "../../index.ts";
 import { UsageError } from "../exit-status.ts";
-import { formatSocketAddress, parseSocketAddress } from "../proxy/address.ts";
+import { formatSocketAddress, parseSocketAddress, reaches } from "../proxy/address.ts";
 import { TcpProxy } from "../proxy/tcp-proxy.ts";
 import type { Report } from "../report.ts";
 import type { Settings } from "../settings.ts";
@@ -28,24 +28,28 @@ function addressOf(settings: Settings, name: keyof typeof REQUIRED): SocketAddre
   return parseSocketAddress(text);
 }
 
+/** What bind(2) and listen(2) are refused with. */
+const REFUSED: { readonly [errno: string]: readonly [likely: string, action: string] } = {
+  EADDRINUSE: ["another program listens there", "choose another --listen"],
+  EADDRNOTAVAIL: ["it is no address of this machine", "choose another --listen"],
+  EACCES: ["ports below 1024 want CAP_NET_BIND_SERVICE", "choose a greater one"],
+};
+
 function listen(address: SocketAddress): TcpSocket {
   const listener = TcpSocket.listen(address);
   if (listener instanceof TcpSocket) return listener;
   const where = formatSocketAddress(address);
   const errno = errnoName(listener);
-  throw new BpfRuntimeError(`Cannot listen on ${where}: bind() gave ${errno}`, {
-    call: "bind()",
-    errno,
-    subject: where,
-    likely: "another program listens there, it is no address of this machine, or the port is below 1024",
-    action: "choose another --listen",
-  });
+  const [likely, action] = REFUSED[errno] ?? [];
+  const details = { call: "bind()", errno, subject: where, likely, action };
+  throw new BpfRuntimeError(`Cannot listen on ${where}: bind() gave ${errno}`, details);
 }
 
 function start(settings: Settings, report: Report): RunningMode {
   const from = addressOf(settings, "listen");
   const to = addressOf(settings, "to");
   const names = { listen: formatSocketAddress(from), to: formatSocketAddress(to) };
+  if (reaches(to, from)) throw new UsageError(`Expected --to to lead elsewhere, got ${names.to}, which --listen is`);
   const object = BpfObject.load(parseObject(readFileSync(sockmapObject), "hello_sockmap"));
   const closing: { close(): void }[] = [object];
   const close = () => {

@@ -17,3 +17,14 @@ export function formatSocketAddress({ bytes, port }: SocketAddress): string {
   const address = formatAddress(bytes);
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
+
+/** 127.0.0.0/8 and ::1, and what connect(2) takes for them: 0.0.0.0 and ::. */
+const isHere = ({ bytes }: SocketAddress): boolean =>
+  bytes.length === 4 ? bytes[0] === 127 || isAny(bytes) : isAny(bytes.subarray(0, -1)) && (bytes.at(-1) ?? 0) <= 1;
+const isAny = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0);
+
+/** Whether who connects to an address comes to the one that listens, as far as the two tell. */
+export function reaches(to: SocketAddress, listener: SocketAddress): boolean {
+  const same = Buffer.compare(to.bytes, listener.bytes) === 0 || (isHere(to) && isAny(listener.bytes));
+  return to.port === listener.port && same;
+}

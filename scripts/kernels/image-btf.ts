@@ -4,14 +4,14 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseBtf } from "elf-loader";
-import { CACHE, kernelImage } from "./download.ts";
+import { CACHE, kernelOf } from "./download.ts";
 import type { Guest } from "./table.ts";
 
 /** The raw BTF of an x86-64 guest's kernel, a file in the cache. Throws an Error where its package cannot be had. */
 export function kernelBtf(guest: Guest): string {
   const path = join(CACHE, `btf-${guest.id}`);
   if (existsSync(path)) return path;
-  const vmlinux = unpackImage(readFileSync(kernelImage(guest)));
+  const vmlinux = unpackImage(readFileSync(kernelOf(guest).image));
   mkdirSync(CACHE, { recursive: true });
   const unfinished = `${path}.${process.pid}`;
   writeFileSync(unfinished, parseBtf(vmlinux, guest.id).encode());

@@ -41,6 +41,7 @@ class Direction {
   #carried = 0;
   #forwards = false;
   #held = false;
+  #failed = 0;
 
   constructor(from: TcpSocket, to: TcpSocket, maps: PairMaps) {
     this.#from = from;
@@ -83,6 +84,7 @@ class Direction {
   async #watch(poller: PollerShare): Promise<void> {
     // An error is told once: each look at the socket is acted upon.
     while (!this.#held) {
+      this.#check();
       const found = this.#from.peek();
       if (found === 0) break;
       if (wouldBlock(found)) await poller.wait(this.#from.number);
@@ -108,21 +110,27 @@ class Direction {
   }
 
   /**
-   * The kernel takes from a fast sender whatever a slow receiver does. Where too much has gathered, the socket is its own
-   * again, whose window holds the sender back, and what comes goes by the pipe from then on. It is not put back when all has
-   * gone on: the kernel sets up its stream parser anew then, while work for the old one may be queued.
+   * To be called now and then, as nobody waits for it: that the other socket takes nothing any more, and that too much
+   * has gathered for it. The kernel takes from a fast sender whatever a slow receiver does; then the socket is its own
+   * again, whose window holds the sender back, and what comes goes by the pipe from then on. It is not put back when all
+   * has gone on: the kernel sets up its stream parser anew then, while work for the old one may be queued.
    */
-  hold(poller: PollerShare): void {
-    if (!this.#forwards || this.#held || this.#backlog() < MOST_BACKLOG) return;
-    this.#held = true;
-    this.#maps.sources.delete(this.#cookie);
-    poller.cancel(this.#from.number);
+  look(poller: PollerShare): void {
+    if (!this.#forwards || this.#held) return;
+    this.#held = this.#backlog() >= MOST_BACKLOG;
+    if (this.#held) this.#maps.sources.delete(this.#cookie);
+    if (this.#held || this.#failure() !== 0) poller.cancel(this.#from.number);
   }
 
   /** Throws where the other socket takes nothing any more. */
   #check(): void {
-    const error = this.#to.error();
-    if (error !== 0) throw new ConnectionError(error);
+    if (this.#failure() !== 0) throw new ConnectionError(this.#failure());
+  }
+
+  /** The errno that the other socket came to: the kernel tells it once. */
+  #failure(): number {
+    this.#failed ||= this.#to.error();
+    return this.#failed;
   }
 
   async #carry(poller: PollerShare): Promise<void> {
@@ -194,9 +202,9 @@ export class Pair {
     }
   }
 
-  /** To be called now and then: keeps what waits in the kernel within bounds. */
-  hold(): void {
-    for (const direction of [this.#there, this.#back]) direction.hold(this.#poller);
+  /** To be called now and then: notices what nobody waits for, and keeps what waits in the kernel within bounds. */
+  look(): void {
+    for (const direction of [this.#there, this.#back]) direction.look(this.#poller);
   }
 
   /** Bytes from the client to the target, and back. */

@@ -19,8 +19,8 @@ interface OpenConnection {
   pair?: Pair;
 }
 
-/** How often each connection is looked at for a receiver that is too slow. */
-const HOLD_MS = 25;
+/** How often each connection is looked at for a receiver that is too slow, or gone. */
+const LOOK_MS = 25;
 
 /** Accepts, connects and carries, until closed. */
 export class TcpProxy {
@@ -60,7 +60,7 @@ export class TcpProxy {
     if (!(target instanceof TcpSocket)) return this.#end(connection, target);
     const pair = new Pair(client, target, this.#maps, this.#poller);
     connection.pair = pair;
-    const timer = setInterval(() => pair.hold(), HOLD_MS);
+    const timer = setInterval(() => pair.look(), LOOK_MS);
     const errno = await pair.run();
     clearInterval(timer);
     this.#end(connection, errno);

@@ -1,15 +1,17 @@
 /**
  * Loads what real projects ship by libbpf and by us, here or on guest kernels, and says where the two differ.
  *
- *   npm run corpus [-- [--write] [here|GUEST ...]]
+ *   npm run corpus [-- [--write] [--only TEXT] [here|GUEST ...]]
  *
- * --write puts the table, with what earlier runs said of other kernels, into README.md.
+ * --write puts the table, with what earlier runs said of other kernels, into README.md. --only takes the objects whose
+ * path has this text, as `fixtures/`, for a look; no table is made of it.
  * The objects come out of Debian's packages; nothing of them is kept in the repository. Exits with 1 where there is a
  * difference without a reason in exceptions.ts.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { errnoName } from "../../src/index.ts";
 import { boot } from "../kernels/boot.ts";
 import { CACHE, kernelOf } from "../kernels/download.ts";
@@ -31,9 +33,14 @@ const objectNames = (): string[] =>
     .filter((name) => name.endsWith(".o"))
     .sort();
 
+const { values: options, positionals: names } = parseArgs({
+  options: { write: { type: "boolean" }, only: { type: "string" } },
+  allowPositionals: true,
+});
+
 /** Both loaders over all objects, each line with its loader's letter in front. */
 function script(libbpf: string, bun: string, ours: string): string {
-  const each = 'find . -name "*.o" | sort | cut -c3- | xargs';
+  const each = `find . -name "*.o" | grep -F '${options.only ?? "."}' | sort | cut -c3- | xargs`;
   return `${each} ${libbpf} | sed "s/^/L /"; ${each} ${bun} ${ours} 2>&1 | sed "s/^/O /"`;
 }
 
@@ -123,7 +130,7 @@ function writeReadme(table: string): void {
   writeFileSync(path, readFileSync(path, "utf8").replace(marked, `$1${table}\n$2`));
 }
 
-async function main(names: readonly string[], write: boolean): Promise<void> {
+async function main(names: readonly string[]): Promise<void> {
   const guests = GUESTS.filter(
     ({ id, architecture }) => names.includes(id) || (names.length === 0 && architecture === "amd64"),
   );
@@ -133,7 +140,7 @@ async function main(names: readonly string[], write: boolean): Promise<void> {
   const rows = new Map<string, string>();
   let unexplained = 0;
   const judge = (kernel: string, lines: readonly string[]) => {
-    writeFileSync(join(FOLDER, `${kernel}.txt`), lines.join("\n"));
+    writeFileSync(join(FOLDER, `${kernel}${options.only === undefined ? "" : ".part"}.txt`), lines.join("\n"));
     const comparison = compare(verdicts(lines, "L"), verdicts(lines, "O"));
     for (const difference of comparison.differences) {
       const reason = reasonOf(kernel, difference);
@@ -147,15 +154,12 @@ async function main(names: readonly string[], write: boolean): Promise<void> {
   };
   if (names.length === 0 || names.includes("here")) judge(hostKernel(release()), await here(path));
   for (const guest of guests) judge(guest.id, await inGuest(guest, path));
+  process.exitCode = unexplained > 0 ? 1 : 0;
+  if (options.only !== undefined) return;
   const table = [...HEAD, ...keepRows(rows)].join("\n");
   console.log(table);
-  if (write) writeReadme(table);
-  process.exitCode = unexplained > 0 ? 1 : 0;
+  if (options.write) writeReadme(table);
 }
 
 if (!existsSync(CACHE)) mkdirSync(CACHE, { recursive: true });
-const words = process.argv.slice(2);
-await main(
-  words.filter((word) => word !== "--write"),
-  words.includes("--write"),
-);
+await main(names);

@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 import { objectsOf } from "../../scripts/corpus/collect.ts";
 import { libbpfLoad } from "../../scripts/corpus/libbpf.ts";
 import { PACKAGES } from "../../scripts/corpus/packages.ts";
-import { BpfObject, parseObject } from "../../src/index.ts";
+import { BpfError, BpfObject, parseObject } from "../../src/index.ts";
 import { median, type Row } from "./table.ts";
 
 const EXECUTABLE = join(resolve(import.meta.dir, "../.."), "hello-ebpf");
@@ -61,6 +61,21 @@ function wholeFolder(folder: string): Row {
   return { name, unit: "MB", budget: 300, better: "less", values: [resourceUsage.maxRSS / 1e6] };
 }
 
+/** Descriptors that are more after the library has loaded and closed all of a folder, or failed to. */
+function descriptorsLeft(folder: string): Row {
+  const open = () => readdirSync("/proc/self/fd").length;
+  const before = open();
+  for (const name of readdirSync(folder)) {
+    try {
+      BpfObject.load(parseObject(readFileSync(join(folder, name)), name)).close();
+    } catch (error) {
+      if (!(error instanceof BpfError)) throw error; // what this kernel refuses leaves nothing either
+    }
+  }
+  const name = "load all of libbpf-tools in one process: descriptors left";
+  return { name, unit: "", budget: 0, better: "less", values: [open() - before] };
+}
+
 /** Rows for each object; none, with the reason on standard error, where libbpf or the objects cannot be had. */
 export async function loading(rounds: number, times: number): Promise<Row[]> {
   try {
@@ -71,7 +86,7 @@ export async function loading(rounds: number, times: number): Promise<Row[]> {
     const rows: Row[] = [];
     for (const tool of TOOLS)
       rows.push(...(await rowsOf(tool, join(folder, `${tool}-libbpf.bpf.o`), path, version, rounds, times)));
-    return [...rows, wholeFolder(folder)];
+    return [...rows, wholeFolder(folder), descriptorsLeft(folder)];
   } catch (error) {
     console.error(`Loading is not measured: ${error instanceof Error ? error.message : error}`);
     return [];

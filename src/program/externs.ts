@@ -94,22 +94,14 @@ export class KernelExterns implements Disposable {
 
 function checkSection(extern: ExternSpec): void {
   if (extern.section === KCONFIG || extern.section === KSYMS) return;
-  const where = extern.section
-    ? `section ${extern.section} is neither .kconfig nor .ksyms`
-    : "the object's BTF has none";
+  const where = extern.section ? `section ${extern.section} is neither .kconfig nor .ksyms` : "it is defined nowhere";
   throw missing(extern, where, "declare it with __ksym or __kconfig, or define it");
 }
 
-function missing(
-  extern: ExternSpec,
-  likely: string,
-  action = "make it __weak and look whether it is there",
-): ObjectError {
+function missing(extern: ExternSpec, why: string, action = "make it __weak and look whether it is there"): ObjectError {
   const { name, section, offset } = extern;
-  const subject = `extern ${name}`;
-  return new ObjectError(`Cannot find extern ${name}: ${likely}`, section || ".symtab", offset, {
-    subject,
-    likely,
+  return new ObjectError(`Cannot find extern ${name}: ${why}`, section || ".symtab", offset, {
+    subject: `extern ${name}`,
     action,
   });
 }

@@ -153,6 +153,11 @@ const ROWS: readonly Row[] = [
     "functions call each other more than 8 deep",
     "inline some (__always_inline)",
   ),
+  row(
+    /Caller passes invalid args into func#\d+/,
+    "a global function is given what its declaration does not promise: it is verified by that alone",
+    "pass what it declares, or make the function static",
+  ),
   row(/unreachable insn/, "there are instructions that no path leads to", "compile with optimisation (-O2)"),
   row(
     /might sleep in non-sleepable|sleepable .* non-sleepable/,

@@ -31,6 +31,7 @@ const CAUSES: { readonly [program: string]: readonly [likely: RegExp, line?: str
   read_only: [/read-only memory is written/, "(volatile int *)&constant = 2;"],
   dead: [/instructions that no path leads to/],
   deep: [/more than 8 deep/],
+  promise: [/given what its declaration does not promise/, "global_function((long)skb)"],
 };
 
 const parsed = fixture("verdicts", "none yet");

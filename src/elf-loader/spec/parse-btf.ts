@@ -19,7 +19,10 @@ export function parseBtf(file: Uint8Array | ReadAt, name: string, base?: Btf): B
   const read = typeof file === "function" ? file : readFrom(file);
   if (!isElf(read)) return Btf.parse(read(0, Number.POSITIVE_INFINITY), name, base);
   const section = findSection(read, ".BTF");
-  if (!section) throw new ObjectError(`Cannot parse BTF of ${name}: it has no section .BTF`, ".BTF", 0);
+  if (!section)
+    throw new ObjectError(`Cannot parse BTF of ${name}: it has no section .BTF`, ".BTF", 0, {
+      action: "name a file with types: of clang -g -target bpf, or a vmlinux with CONFIG_DEBUG_INFO_BTF",
+    });
   const own = findSection(read, ".BTF.base");
   return Btf.parse(section, name, own ? Btf.parse(own, `${name}, .BTF.base`) : base);
 }

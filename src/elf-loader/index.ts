@@ -26,6 +26,7 @@ export { kernelMapName } from "./spec/data-maps.ts";
 export { type ExternSpec, KCONFIG, KSYMS } from "./spec/externs.ts";
 export type { Globals } from "./spec/globals.ts";
 export { KconfigWriter } from "./spec/kconfig.ts";
+export { FUNCTION_SINCE } from "./spec/kernel-functions.ts";
 export { ObjectSpec } from "./spec/object-spec.ts";
 export { isElf, parseBtf } from "./spec/parse-btf.ts";
 export { parseObject } from "./spec/parse-object.ts";

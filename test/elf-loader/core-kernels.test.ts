@@ -2,7 +2,7 @@
 // interpreter, is what bpftool's dump of the same types says.
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { Btf, linkProgram, parseObject, relocate } from "elf-loader";
+import { Btf, FUNCTION_SINCE, linkProgram, type ObjectError, parseObject, relocate, resolveSymbols } from "elf-loader";
 import { kernelBtf } from "../../scripts/kernels/image-btf.ts";
 import { GUESTS } from "../../scripts/kernels/table.ts";
 import { fixture, json } from "./compile.ts";
@@ -114,6 +114,30 @@ const CAME_AND_WENT: { readonly [name: string]: readonly string[] } = {
   "bpf_map_type.BPF_MAP_TYPE_ARENA": ["6.12", "7"],
 };
 
+const oldest = typesOf(GUESTS[0] as (typeof GUESTS)[number]);
+test.skipIf(oldest instanceof Error)("a function that 5.10 has not is told with the kernel that brought it", () => {
+  const kernel = Btf.parse(readFileSync(oldest as string), "5.10");
+  const targets = { vmlinux: () => kernel, modules: () => [] };
+  const spec = parseObject(fixture("kfunc"));
+  expect(resolveSymbols(spec, targets).size).toBe(0); // all are weak
+  const [program = ""] = spec.programs.keys();
+  const { unresolved } = linkProgram(spec, program, () => 3, { core: relocate(spec, targets), symbols: new Map() });
+  const said = [...unresolved.values()].map(({ what, why }) => `${what}: ${why}`);
+  expect(said.find((one) => one.includes("bpf_task_acquire___flavor"))).toEndWith("; it came with kernel 6.2");
+  for (const extern of spec.externs.values()) (extern as { weak: boolean }).weak = false;
+  try {
+    resolveSymbols(spec, targets);
+    expect.unreachable();
+  } catch (error) {
+    expect((error as ObjectError).likely).toStartWith("it came with kernel 6.2: neither the BTF of 5.10 ");
+  }
+});
+
+/** The newest kernel has all there are. */
+const versionOf = (guest: string): string => (guest.includes(".") ? guest : `${guest}.999`);
+/** Connection tracking and its flow tables. */
+const OF_MODULES = /_ct_|flow_lookup/;
+
 for (const guest of GUESTS.filter(({ architecture }) => architecture === "amd64")) {
   const path = typesOf(guest);
   describe.skipIf(path instanceof Error)(
@@ -134,6 +158,17 @@ for (const guest of GUESTS.filter(({ architecture }) => architecture === "amd64"
         for (const [name, kernels] of Object.entries(CAME_AND_WENT))
           expect([name, found.get(name)?.[0]]).toEqual([name, kernels.includes(guest.id) ? 1 : 0]);
       }, 60_000);
+
+      test("functions for programs are there since the kernel that is said to have brought them", () => {
+        const btf = Btf.parse(readFileSync(path as string), guest.id);
+        const there = btf.findAll(FUNCTION_SINCE.keys(), new Set(["func"] as const));
+        const wrong = [...FUNCTION_SINCE].filter(([name, since]) => {
+          const came = since.localeCompare(versionOf(guest.id), "en", { numeric: true }) <= 0;
+          return (there.get(name)?.length ?? 0) > 0 !== (came && !OF_MODULES.test(name));
+        });
+        expect(wrong).toEqual([]);
+        expect(FUNCTION_SINCE.size).toBeGreaterThan(100);
+      });
     },
   );
 }

@@ -13,6 +13,7 @@ import { R_BPF_64_32, R_BPF_64_64 } from "../elf/relocation-types.ts";
 import { ObjectError } from "../errors.ts";
 import { KCONFIG, KSYMS } from "../spec/externs.ts";
 import { type BpfFunction, functionAt, mapKey } from "../spec/image.ts";
+import { functionSince } from "../spec/kernel-functions.ts";
 import type { ObjectSpec } from "../spec/object-spec.ts";
 import { sourceLine } from "../spec/source-line.ts";
 import type { LinkedProgram, SourceLine, Unresolved } from "../spec/types.ts";
@@ -253,8 +254,9 @@ class Linker {
       return;
     }
     if (answer) throw this.#error(placed.fn, i, `extern ${name} has no type to be called by`);
+    const since = functionSince(name);
     const why = "neither the kernel nor a loaded module has it, or it is of another type";
-    this.#leaveOut(placed, i, `kernel function ${name}`, why);
+    this.#leaveOut(placed, i, `kernel function ${name}`, since ? `${why}; it came with kernel ${since}` : why);
   }
 
   /** What is not there fails where the verifier gets there. */

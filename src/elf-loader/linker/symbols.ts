@@ -9,6 +9,7 @@ import { typesCompatible } from "../core/compatible.ts";
 import type { CoreTargets } from "../core/targets.ts";
 import { ObjectError } from "../errors.ts";
 import { type ExternSpec, KSYMS } from "../spec/externs.ts";
+import { functionSince } from "../spec/kernel-functions.ts";
 import type { ObjectSpec } from "../spec/object-spec.ts";
 
 /** A symbol by its type: which BTF has it. */
@@ -86,12 +87,14 @@ function compatible(local: Btf, extern: ExternSpec, { btf, id }: TypedSymbol): b
 
 function notThere(extern: ExternSpec, symbol: TypedSymbol | undefined, targets: CoreTargets): ObjectError {
   const { name, kind } = extern;
+  const since = functionSince(name);
+  const came = since ? `it came with kernel ${since}: ` : "";
   const why = symbol ? `in the BTF of ${symbol.btf.name} it is of another type` : `no such ${kind} in it`;
   return new ObjectError(`Cannot find ${kind} ${name} of the kernel: ${why}`, KSYMS, 0, {
     subject: `extern ${name}`,
     likely: symbol
       ? `the object was compiled for another kernel`
-      : `neither the BTF of ${targets.vmlinux().name} nor that of a loaded module has it`,
+      : `${came}neither the BTF of ${targets.vmlinux().name} nor that of a loaded module has it`,
     action: `load the module that has it, use a kernel with it, or make it __weak and guard its use by bpf_ksym_exists()`,
   });
 }

@@ -18,6 +18,7 @@ export function leastPrivileges(read: () => unknown, hasCommand: boolean, report
       throw error;
     }
   };
+  works(); // what is found out once, such as how many CPUs there are, is found out before
   const left = dropPrivileges(hasCommand ? [CAP_KILL] : [], works);
   if (!left) report.note("the capabilities that are not needed any more could not be given up");
   else if (left.threads > 0)

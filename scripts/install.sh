@@ -1,9 +1,12 @@
 #!/bin/sh
 # Installs the hello-ebpf of this machine: sh install.sh [DIRECTORY], by default /usr/local/bin.
-# Takes it from where this script lies, and checks it against SHA256SUMS there.
-set -eu
+# Takes it from where this script lies, and checks it against SHA256SUMS there. Needs a shell and coreutils, or busybox.
+set -eu; export LC_ALL=C
 fail() { echo "install.sh: $*" >&2; exit 1; }
-here=$(CDPATH= cd -- "$(dirname "$0")" && pwd)
+# Whether a word is in a file.
+holds() { while IFS= read -r line || [ -n "$line" ]; do case $line in *"$2"*) return 0 ;; esac; done <"$1"; return 1; }
+case $0 in */*) here=${0%/*}/ ;; *) here=. ;; esac
+here=$(CDPATH= cd -- "$here" && pwd)
 to=${1:-/usr/local/bin}
 case $to in -*) fail "usage: sh install.sh [DIRECTORY]" ;; esac
 [ -n "$(command -v sha256sum)" ] || fail "sha256sum is missing: install it first (coreutils or busybox)"
@@ -17,7 +20,7 @@ esac
 
 # The C library is known by its loader. Where musl's is under glibc's name too, or gcompat's, that has not glibc's symbols.
 # The musl build also needs the C++ library, which musl systems lack at first.
-if grep -qs GLIBC_PRIVATE "$glibc"; then
+if [ -e "$glibc" ] && holds "$glibc" GLIBC_PRIVATE; then
   name=hello-ebpf-linux-$arch
 elif [ -e "/lib/ld-musl-$(uname -m).so.1" ]; then
   name=hello-ebpf-linux-$arch-musl
@@ -29,9 +32,10 @@ fi
 
 [ -f "$here/$name" ] || fail "$here/$name is missing"
 [ -f "$here/SHA256SUMS" ] || fail "$here/SHA256SUMS is missing"
-sum=$(sed -n "s/^\([0-9a-f]*\)  $name\$/\1/p" "$here/SHA256SUMS")
-[ -n "$sum" ] || fail "SHA256SUMS has no sum of $name"
-[ "$(sha256sum <"$here/$name")" = "$sum  -" ] ||
+sum=$(sha256sum <"$here/$name")
+while read -r expected file && [ "$file" != "$name" ]; do :; done <"$here/SHA256SUMS"
+[ "${file:-}" = "$name" ] || fail "SHA256SUMS has no sum of $name"
+[ "$sum" = "$expected  -" ] ||
   fail "the sum of $here/$name is not that of SHA256SUMS: get it again"
 
 mkdir -p "$to" || fail "cannot make $to"

@@ -65,6 +65,7 @@ export function privateApt(
     "Dir::Cache": join(folder, "cache"),
     "Acquire::Languages": "none",
     "Acquire::Retries": "3",
+    "APT::Update::Error-Mode": "any", // a list that could not be had is an error, not the one before
     "APT::Sandbox::User": "root",
     ...(architecture ? { "APT::Architecture": architecture, "APT::Architectures": architecture } : {}),
   };

@@ -16,13 +16,22 @@ import { type ImageTarget, LIBRARIES } from "./targets.ts";
 const CACHE = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "hello-ebpf/libc");
 const SUITES = ["bookworm", "bookworm-security"];
 
+/** Without the mirror what is in the cache does, which is said: it may be not the newest. */
+function update(apt: readonly string[], folder: string): void {
+  try {
+    run(["apt-get", ...apt, "-q", "update"], folder);
+  } catch {
+    console.error("hello-ebpf: the mirror cannot be asked for its newest libc6: taking the one known from before");
+  }
+}
+
 /** Where a package for a machine lies after downloading; apt gets only what is not there yet. */
 function download(architecture: string): string {
   const folder = join(CACHE, architecture);
   mkdirSync(folder, { recursive: true });
   try {
     const apt = [...privateApt(folder, SUITES, architecture), "-o", "Acquire::GzipIndexes=true"];
-    run(["apt-get", ...apt, "-q", "update"], folder);
+    update(apt, folder);
     const policy = run(["apt-cache", ...apt, "policy", "libc6"], folder);
     const version = /Candidate: (\S+)/.exec(policy)?.[1] ?? "";
     run(["apt-get", ...apt, "-q", "download", `libc6=${version}`], folder);

@@ -16,7 +16,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { LAYER_LIMIT } from "../../scripts/release/image.ts";
+import { imageArchive, LAYER_LIMIT } from "../../scripts/release/image.ts";
 import { placeTree } from "../../scripts/release/place.ts";
 import { IMAGES, LIBRARIES, TARGETS } from "../../scripts/release/targets.ts";
 import { checkIntegrity } from "../../scripts/release/templates.ts";
@@ -157,6 +157,27 @@ describe.each(IMAGES)("the image for $name", ({ name, architecture, triplet, loa
       expect(readFileSync(join(unpacked, blob(part))).length).toBe(part.size);
     expect(readdirSync(join(unpacked, "blobs/sha256"))).toHaveLength(3);
   });
+
+  test("is the same bytes when it is made again", () => {
+    const [{ Config: config, Layers: layers }] = json("manifest.json");
+    const { created, config: about, history } = json(config);
+    const label = (key: string) => about.Labels[`org.opencontainers.image.${key}`];
+    const { license: licenses } = checkoutJson("package.json");
+    const said = { version: label("version"), description: label("description"), revision: label("revision") };
+    const tree = join(ROOT, "build/image", name);
+    const files = (readdirSync(tree, { recursive: true }) as string[]).filter((path) =>
+      statSync(join(tree, path)).isFile(),
+    );
+    const entries = files.map((path) => ({ path, mode: 0o755, data: readFileSync(join(tree, path)) }));
+    const libc = { source: history[0].comment, entries: entries.filter(({ path }) => path !== "hello-ebpf") };
+    const executable = entries.find(({ path }) => path === "hello-ebpf")!.data;
+    const again = imageArchive(IMAGES.find((image) => image.name === name)!, executable, libc, {
+      ...said,
+      licenses,
+      created,
+    });
+    expect([layers.length, sha256(again)]).toEqual([1, sha256(readFileSync(archive))]);
+  }, 120_000);
 
   test("is at most 55 MB, and holds the executable, the loader, its four libraries and nothing else", () => {
     const [docker] = json("manifest.json");

@@ -24,6 +24,7 @@ import { TARGETS } from "../../scripts/release/targets.ts";
 import { ROOT } from "../kernel/support.ts";
 
 const SCRIPT = join(ROOT, "scripts/install.sh");
+const DIST = join(ROOT, "dist");
 const place = mkdtempSync(join(tmpdir(), "hello-install-"));
 afterAll(() => rmSync(place, { recursive: true, force: true }));
 
@@ -44,7 +45,7 @@ class Root {
   constructor(files: readonly string[]) {
     for (const folder of ["bin", "release", "usr/local/bin"]) mkdirSync(join(this.path, folder), { recursive: true });
     copyFileSync(busybox, join(this.path, "bin/busybox"));
-    for (const applet of ["sh", "uname", "sed", "grep", "sha256sum", "cp", "chmod", "mv", "mkdir", "rm", "dirname"])
+    for (const applet of ["sh", "uname", "sha256sum", "cp", "chmod", "mv", "mkdir", "rm"])
       symlinkSync("busybox", join(this.path, "bin", applet));
     for (const file of files) this.write(file, file === GLIBC ? "... GLIBC_PRIVATE ..." : "");
     const sums: string[] = [];
@@ -170,9 +171,14 @@ describe("says what is wrong", () => {
   });
 });
 
-test("installs the release's own executable here", () => {
-  const { exitCode, stdout } = Bun.spawnSync(["sh", join(ROOT, "dist/install.sh"), join(place, "bin")]);
-  const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
-  const said = `installed ${join(place, "bin/hello-ebpf")} (hello-ebpf-linux-${ARCH}): hello-ebpf ${version}\n`;
-  expect({ exitCode, said: stdout.toString() }).toEqual({ exitCode: 0, said });
+describe("installs the release's own executable here", () => {
+  for (const shell of [["sh"], ["bash", "--posix"], ["busybox", "sh"]])
+    test(`by ${shell.join(" ")}`, () => {
+      const [name = "", ...options] = shell;
+      const command = [name === "busybox" ? busybox : name, ...options];
+      const { exitCode, stdout, stderr } = Bun.spawnSync([...command, "install.sh", join(place, name)], { cwd: DIST });
+      const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+      const said = `installed ${join(place, name, "hello-ebpf")} (hello-ebpf-linux-${ARCH}): hello-ebpf ${version}\n`;
+      expect({ exitCode, said: `${stdout}${stderr}` }).toEqual({ exitCode: 0, said });
+    });
 });

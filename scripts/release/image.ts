@@ -10,8 +10,8 @@ import type { Provenance } from "./provenance.ts";
 import { type TarEntry, tar } from "./tar.ts";
 import type { ImageTarget } from "./targets.ts";
 
-/** The layer may not be larger than this, compressed: what a node has to pull. */
-export const LAYER_LIMIT = 55_000_000;
+/** The layer may not be larger than this, compressed: what a node has to pull, with 20 KB for the rest, is 55 MB. */
+export const LAYER_LIMIT = 54_980_000;
 
 const MEDIA = "application/vnd.oci.image";
 const NAME = "hello-ebpf";
@@ -59,7 +59,7 @@ interface Blob {
 const descriptor = ({ mediaType, data }: Blob) => ({ mediaType, digest: `sha256:${sha256(data)}`, size: data.length });
 const blobPath = ({ data }: Blob) => `blobs/sha256/${sha256(data)}`;
 
-/** index.json of the layout (image-index.md); the name is where containerd looks for it. */
+/** index.json of the layout (image-index.md); the name, in full as Docker writes it, is where containerd looks for it. */
 const index = (manifest: Blob, target: ImageTarget, version: string) => ({
   schemaVersion: 2,
   mediaType: `${MEDIA}.index.v1+json`,
@@ -79,15 +79,27 @@ const index = (manifest: Blob, target: ImageTarget, version: string) => ({
   ],
 });
 
+/** The first takes a third of the time; the second, as far as gzip goes, 2 % less room. */
+const LEVELS = [9, 10] as const;
+
+/** Compressed as quickly as the limit allows; throws where it does not. */
+function compress(content: Buffer<ArrayBuffer>, name: string): Uint8Array {
+  let length = 0;
+  for (const level of LEVELS) {
+    const compressed = Bun.gzipSync(content, { library: "libdeflate", level });
+    if (compressed.length <= LAYER_LIMIT) return compressed;
+    length = compressed.length;
+  }
+  throw new Error(`Cannot ship the image for ${name}: ${length} bytes, limit ${LAYER_LIMIT}`);
+}
+
 /** The archive. Throws where the layer is larger than LAYER_LIMIT. */
 export function imageArchive(target: ImageTarget, executable: Uint8Array, libc: Libc, provenance: Provenance): Buffer {
   const content = tar(imageEntries(executable, libc));
   const layer: Blob = {
     mediaType: `${MEDIA}.layer.v1.tar+gzip`,
-    data: Bun.gzipSync(content, { library: "libdeflate", level: 9 }),
+    data: compress(content, target.name),
   };
-  if (layer.data.length > LAYER_LIMIT)
-    throw new Error(`Cannot ship the image for ${target.name}: ${layer.data.length} bytes, limit ${LAYER_LIMIT}`);
   const config: Blob = {
     mediaType: `${MEDIA}.config.v1+json`,
     data: json(configuration(target, provenance, libc.source, sha256(content))),

@@ -21,7 +21,10 @@ export class ProgramSpec {
   targetProgram: number | undefined;
   /** Which member of which struct it is, where the kernel calls it by a struct of functions. */
   structOps: { readonly type: string; readonly member: string } | undefined;
-  /** Whether loading the object loads it; a `?` in front of the section's name says no. */
+  /**
+   * Whether loading the object loads it; a `?` in front of the section's name says no. Of a function of structs loading sets
+   * it: whether one of them is made.
+   */
   autoload: boolean;
 
   constructor(name: string, sectionName: string) {

@@ -132,6 +132,15 @@ function fill(map: BpfArray, spec: MapSpec, contents: Uint8Array): void {
   if (spec.frozen) mapFreeze(map.fd.number); // refused before 5.2: then it stays writable
 }
 
+const MISFIT = {
+  likely: "the kernel takes no such sizes, flags or number of entries for this type",
+  action: "look at the map's definition",
+};
+const UNSIZED = {
+  likely: "its definition leaves the number of entries to the program that the object was made for",
+  action: "say it in the definition, or set maxEntries before loading",
+};
+
 function createError(result: number, spec: MapSpec, type: MapType): BpfError {
   const geometry = `${type.name}, key ${spec.keySize}, value ${spec.valueSize}, ${spec.maxEntries} entries`;
   const context = {
@@ -152,8 +161,7 @@ function createError(result: number, spec: MapSpec, type: MapType): BpfError {
     });
   }
   if (errno === EINVAL) {
-    const likely = "the kernel takes no such sizes, flags or number of entries for this type";
-    return kernelError(result, { ...context, likely, action: "look at the map's definition" });
+    return kernelError(result, { ...context, ...(spec.maxEntries === 0 ? UNSIZED : MISFIT) });
   }
   if (errno === ENOMEM || errno === E2BIG) {
     return kernelError(result, {

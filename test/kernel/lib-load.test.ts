@@ -5,13 +5,14 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { BPF_F_MMAPABLE } from "elf-loader/uapi";
+import { BPF_F_MMAPABLE, BPF_MAP_TYPE_HASH } from "elf-loader/uapi";
 import {
   AttachError,
   type BpfArray,
   type BpfError,
   BpfObject,
   BpfRuntimeError,
+  createMap,
   type MapSpec,
   ObjectError,
   type ObjectSpec,
@@ -283,6 +284,14 @@ test("a map that is not to be made is named where a program gets to it", () => {
   using object = BpfObject.load(other);
   expect([...object.maps.keys()].sort()).toEqual([".bss", ".data", ".rodata"]);
   expect(advance(object)).toBe(93);
+});
+
+test("a map is refused for what its definition leaves open, or says wrong", () => {
+  const likely = (map: Parameters<typeof createMap>[0]) =>
+    (thrownBy(() => createMap({ name: "m", ...map })) as BpfError).likely;
+  const sizes = { keySize: 4, valueSize: 4 };
+  expect(likely({ type: BPF_MAP_TYPE_HASH, ...sizes })).toContain("leaves the number of entries");
+  expect(likely({ type: BPF_MAP_TYPE_HASH, ...sizes, keySize: 0, maxEntries: 1 })).toContain("no such sizes");
 });
 
 /** Security modules' programs take trampolines: not here. Debian's 5.10 does not list bpf as one. */

@@ -2,7 +2,7 @@
 // of the classes that extend it, one file a family.
 
 import { type BpfError, BpfRuntimeError, type Btf, type MapSpec } from "elf-loader";
-import { bpf_map_info, ENOENT, EPERM } from "elf-loader/uapi";
+import { bpf_map_info, ENOENT, EPERM, O_ACCMODE, O_RDONLY, O_WRONLY } from "elf-loader/uapi";
 import { fdInfo } from "../host/fd-info.ts";
 import { kernelError } from "../host/kernel-error.ts";
 import {
@@ -79,6 +79,12 @@ export function readMapInfo(fd: number): MapInfo | number {
     mapExtra: field("map_extra"),
   };
 }
+
+/** What a descriptor is for, where not for both. */
+const ONLY: ReadonlyMap<number, string> = new Map([
+  [O_RDONLY, "reading"],
+  [O_WRONLY, "writing"],
+]);
 
 /** A map of the kernel. Closing it gives back its descriptor; the map lives on while a program, map or pin uses it. */
 export class BpfMap implements Disposable {
@@ -217,15 +223,21 @@ export class BpfMap implements Disposable {
 
   protected error(result: number, doing: string, call: string): BpfError {
     const subject = `map ${this.name}`;
-    const cause = MAP_CAUSES[-result];
-    if (result === -EPERM && this.frozen) {
-      const details = { call, errno: "EPERM", subject, likely: "it is frozen: user space may only read it" };
-      return new BpfRuntimeError(`Cannot ${doing} map ${this.name}: ${call} gave EPERM`, {
-        ...details,
-        action: "write it before it is frozen",
-      });
+    const forbidden = result === -EPERM && this.#whyForbidden();
+    if (forbidden) {
+      const details = { call, errno: "EPERM", subject, ...forbidden };
+      return new BpfRuntimeError(`Cannot ${doing} map ${this.name}: ${call} gave EPERM`, details);
     }
-    return kernelError(result, { doing: `${doing} map ${this.name}`, call, subject, ...cause });
+    return kernelError(result, { doing: `${doing} map ${this.name}`, call, subject, ...MAP_CAUSES[-result] });
+  }
+
+  /** What the map itself, or how it was opened, forbids (map_get_sys_perms in kernel/bpf/syscall.c). */
+  #whyForbidden(): { likely: string; action: string } | undefined {
+    if (this.frozen)
+      return { likely: "it is frozen: user space may only read it", action: "write it before it is frozen" };
+    const mode = Number.parseInt(fdInfo(this.fd.number, "flags") ?? "", 8) & O_ACCMODE;
+    const only = ONLY.get(mode);
+    return only ? { likely: `it was opened for ${only} only`, action: "open it for both" } : undefined;
   }
 
   close(): void {

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { assemble } from "elf-loader";
 import { BPF_ALU64, BPF_EXIT, BPF_JEQ, BPF_JMP, BPF_K, BPF_MOV, BPF_PROG_TYPE_SOCKET_FILTER } from "elf-loader/uapi";
+import { possibleCpuCount } from "../../src/host/cpus.ts";
 import {
   type BpfArena,
   type BpfArrayOfMaps,
@@ -172,13 +173,23 @@ test("STACK_TRACE: a stack by its number, with the functions' names", () => {
   const names = map.symbols(id)?.map(({ name }) => name) ?? [];
   // Whoever is root and not under kptr_restrict 2 is told.
   expect(names.some((name) => name?.includes("bpf"))).toBe(true);
-  expect([...map.ids()]).toEqual([id]);
-  expect([map.get(id === 0 ? 1 : 0), map.delete(id), map.delete(id), map.get(id)]).toEqual([
-    undefined,
-    true,
-    false,
-    undefined,
-  ]);
+  // Asked for on another CPU it is run from an interrupt: another stack.
+  const ids = new Set([id]);
+  for (let cpu = 0; cpu < possibleCpuCount(); cpu++) {
+    runOn(object.program("take_stack"), cpu);
+    ids.add(Number(global(object, "stack").value));
+  }
+  expect(ids.size).toBeGreaterThan(1);
+  expect(new Set(map.ids())).toEqual(ids);
+  expect([...map.entries()].map(([key, stack]) => [key, stack.length > 2])).toEqual(
+    [...map.ids()].map((key) => [key, true]),
+  );
+  expect([
+    map.get([0, 1, 2, 3, 4, 5].find((other) => !ids.has(other)) ?? 6),
+    map.delete(id),
+    map.delete(id),
+    map.get(id),
+  ]).toEqual([undefined, true, false, undefined]);
 });
 
 test.skipIf(lacks("INSN_ARRAY"))("INSN_ARRAY: says where the verifier has put the instructions of a program", () => {
@@ -427,6 +438,10 @@ test.skipIf(lacks("USER_RINGBUF"))(
     expect(global(object, "last").value).toBe(`n${written - 1}`);
     expect(thrownBy(() => orders.write({ amount: -1 }))).toBeInstanceOf(BpfError);
     using plain = object.userRingBuffer("orders");
+    // 17 bytes and a header of 8, rounded up to 32: to the last byte of the buffer.
+    let filled = 0;
+    while (filled < 1000 && plain.write(new Uint8Array(17))) filled++;
+    expect([filled, plain.pending, take()]).toEqual([128, 4096, 128]);
     expect(() => plain.write(new Uint8Array(4096))).toThrow(RangeError);
   },
 );
@@ -486,6 +501,17 @@ test("under load on two CPUs per-CPU sums are exact, and walks of a map that cha
   expect(total).toBeGreaterThan(1000n);
   expect([array.get(0)?.sum(), hash.get(0)?.sum()]).toEqual([total, total]);
   expect((array.get(0)?.max() ?? 0n) * 2n).toBeGreaterThanOrEqual(total / BigInt(array.get(0)?.length ?? 1));
+});
+
+test("what does not fit the map is no codec of it, and a node of memory must be there", () => {
+  using map = make<BpfHashMap>("HASH", { keySize: 8, valueSize: 4, maxEntries: 4 });
+  expect(thrownBy(() => map.withCodecs({ key: u32 }))).toBeInstanceOf(TypeError);
+  expect(thrownBy(() => map.withCodecs({ value: u64 }))).toBeInstanceOf(TypeError);
+  const BPF_F_NUMA_NODE = 4;
+  const on = (numaNode: number) =>
+    make<BpfHashMap>("HASH", { keySize: 4, valueSize: 4, maxEntries: 4, flags: BPF_F_NUMA_NODE, numaNode }).close();
+  on(0);
+  expect(errnoOf(() => on(99_999))).toBe("EINVAL");
 });
 
 test("a spin lock's value is copied whole", () => {

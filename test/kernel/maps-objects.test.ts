@@ -5,6 +5,8 @@ import { afterAll, afterEach, beforeEach, expect, setDefaultTimeout, test } from
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { MapSpec } from "elf-loader";
+import { BPF_MAP_TYPE_DEVMAP } from "elf-loader/uapi";
 import {
   BpfArray,
   type BpfError,
@@ -121,13 +123,30 @@ test("a map pinned by name outlives its object, is found by the next one, and is
 test("a map that differs is not used instead, whether pinned or given", () => {
   const pinPath = pins();
   using object = open(pinPath, "share");
-  const larger = fixture("map_slots", "share");
-  const shared = larger.maps.get("shared");
-  if (shared) [shared.maxEntries, shared.valueSize] = [9, 4];
-  for (const options of [{ pinPath }, { pinPath: pins(), reuse: { shared: object.map("shared") } }]) {
-    const error = thrownBy(() => BpfObject.load(larger, options)) as BpfError;
-    expect(error).toBeInstanceOf(BpfRuntimeError);
-    expect(error.likely).toBe("it differs: value size 8, not 4, entries 8, not 9");
+  const differing: readonly (readonly [change: Partial<MapSpec>, likely: string])[] = [
+    [{ maxEntries: 9, valueSize: 4 }, "value size 8, not 4, entries 8, not 9"],
+    [{ type: 9 }, "type 1, not 9"],
+    [{ keySize: 8 }, "key size 4, not 8"],
+    [{ flags: 1 }, "flags 0, not 1"],
+    [{ mapExtra: 5n }, "extra 0, not 5"],
+  ];
+  for (const [change, likely] of differing) {
+    const other = fixture("map_slots", "share");
+    Object.assign(other.maps.get("shared") as MapSpec, change);
+    for (const options of [{ pinPath }, { pinPath: pins(), reuse: { shared: object.map("shared") } }]) {
+      const error = thrownBy(() => BpfObject.load(other, options)) as BpfError;
+      expect(error).toBeInstanceOf(BpfRuntimeError);
+      expect(error.likely).toBe(`it differs: ${likely}`);
+    }
+  }
+  // What the kernel adds to the flags by itself makes it no other map.
+  const spec = fixture("map_slots", "none");
+  const ports = { ...(spec.maps.get("shared") as MapSpec), type: BPF_MAP_TYPE_DEVMAP, valueSize: 4, name: "ports" };
+  for (const name of [...spec.maps.keys()]) spec.maps.delete(name);
+  spec.maps.set("ports", ports);
+  for (let round = 0; round < 2; round++) {
+    using loaded = BpfObject.load(spec, { pinPath });
+    expect(loaded.map("ports").info().type).toBe(BPF_MAP_TYPE_DEVMAP);
   }
 });
 
@@ -181,7 +200,16 @@ test("any map is pinned, found, and refused with a reason", () => {
   const BPF_F_RDONLY = 8;
   using readable = openMap(path, BPF_F_RDONLY) as BpfHashMap;
   expect(readable.has({ row: 1, column: 2 })).toBe(true);
-  expect((thrownBy(() => readable.clear()) as BpfError).errno).toBe("EPERM");
+  const [BPF_F_WRONLY, key] = [16, { row: 1, column: 2 }];
+  using writable = openMap(path, BPF_F_WRONLY) as BpfHashMap;
+  writable.delete(key);
+  for (const [action, what] of [
+    [() => readable.clear(), "reading"],
+    [() => writable.has(key), "writing"],
+  ] as const) {
+    const { errno, likely } = thrownBy(action) as BpfError;
+    expect([errno, likely]).toEqual(["EPERM", `it was opened for ${what} only`]);
+  }
   rmSync(path);
 });
 

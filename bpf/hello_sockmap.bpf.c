@@ -33,6 +33,14 @@ struct {
 	__type(value, __u64);
 } forwarded SEC(".maps");
 
+/* Of all sockets: where it is the same as before, user space need not look at any. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} total SEC(".maps");
+
 /* Kernels before 5.11 want to be told how long a message is: as long as what there is. */
 SEC("sk_skb/stream_parser")
 int measure(struct __sk_buff *skb)
@@ -45,15 +53,18 @@ int forward(struct __sk_buff *skb)
 {
 	__u64 cookie = bpf_get_socket_cookie(skb);
 	__u64 *bytes = bpf_map_lookup_elem(&forwarded, &cookie);
-	__u32 length = skb->len;
+	__u32 length = skb->len, first = 0;
+	__u64 *all = bpf_map_lookup_elem(&total, &first);
 	int verdict;
 
 	/* An end without bytes: user space hands it on, when all else has gone on. */
 	if (!length)
 		return SK_DROP;
 	verdict = bpf_sk_redirect_hash(skb, &peers, &cookie, 0);
-	if (bytes && verdict == SK_PASS)
+	if (bytes && all && verdict == SK_PASS) {
 		__sync_fetch_and_add(bytes, length);
+		__sync_fetch_and_add(all, length);
+	}
 	return verdict;
 }
 

@@ -168,7 +168,12 @@ export class TcpSocket extends Fd {
   handed(): number {
     const info = this.#get(IPPROTO_TCP, TCP_INFO, tcp_info.size);
     const acknowledged = typeof info === "number" ? 0 : readField(tcp_info, info, "tcpi_bytes_acked");
-    return acknowledged + this.#queue(SIOCOUTQ);
+    return acknowledged + this.unacknowledged();
+  }
+
+  /** Bytes that TCP was given and the other end has not acknowledged. */
+  unacknowledged(): number {
+    return this.#queue(SIOCOUTQ);
   }
 
   #queue(request: number): number {

@@ -4,6 +4,7 @@
 import { readFileSync } from "node:fs";
 import sockmapObject from "../../../build/bpf/hello_sockmap.bpf.o" with { type: "file" };
 import {
+  BpfArray,
   BpfHashMap,
   BpfObject,
   BpfRuntimeError,
@@ -62,6 +63,7 @@ function start(settings: Settings, report: Report): RunningMode {
       sources,
       peers: object.map("peers", BpfSockHash<bigint>),
       forwarded: object.map("forwarded", BpfHashMap<bigint, bigint>),
+      total: object.map("total", BpfArray<bigint>),
     };
     const proxy = new TcpProxy(listen(from), to, maps);
     closing.push(proxy);

@@ -4,7 +4,7 @@
 // then on. What arrived before is looked at again then, so no byte is overtaken. The kernel takes only sockets whose other
 // end has not finished yet (ESTABLISHED): what a quick client has sent by then, and all it will, goes by splice(2).
 
-import type { BpfHashMap, BpfSockHash, PollerShare, TcpSocket } from "../../index.ts";
+import type { BpfArray, BpfHashMap, BpfSockHash, PollerShare, TcpSocket } from "../../index.ts";
 import { BpfError, SocketPipe, wouldBlock } from "../../index.ts";
 
 /** The maps of bpf/hello_sockmap.bpf.c, all by the cookies of sockets. */
@@ -12,7 +12,12 @@ export interface PairMaps {
   readonly peers: BpfSockHash<bigint>;
   readonly sources: BpfSockHash<bigint>;
   readonly forwarded: BpfHashMap<bigint, bigint>;
+  /** One number, of all sockets. */
+  readonly total: BpfArray<bigint>;
 }
+
+/** What is in `forwarded`, at one time. */
+export type Forwarded = ReadonlyMap<bigint, bigint>;
 
 /** How long the kernel may take to hand on what it has taken, at the least, before it is asked again. */
 const SOON_MS = 1;
@@ -42,6 +47,8 @@ class Direction {
   #forwards = false;
   #held = false;
   #failed = 0;
+  /** What had been forwarded when last all of it had arrived. */
+  #arrived = 0n;
 
   constructor(from: TcpSocket, to: TcpSocket, maps: PairMaps) {
     this.#from = from;
@@ -110,16 +117,20 @@ class Direction {
   }
 
   /**
-   * To be called now and then, as nobody waits for it: that the other socket takes nothing any more, and that too much
-   * has gathered for it. The kernel takes from a fast sender whatever a slow receiver does; then the socket is its own
-   * again, whose window holds the sender back, and what comes goes by the pipe from then on. It is not put back when all
-   * has gone on: the kernel sets up its stream parser anew then, while work for the old one may be queued.
+   * Notices what nobody waits for: that the other socket takes nothing any more, and that too much has gathered for it.
+   * The kernel takes from a fast sender whatever a slow receiver does; then the socket is its own again, whose window
+   * holds the sender back, and what comes goes by the pipe from then on. It is not put back when all has gone on: the
+   * kernel sets up its stream parser anew then, while work for the old one may be queued. Whether all has arrived of what
+   * was forwarded until now.
    */
-  look(poller: PollerShare): void {
-    if (!this.#forwards || this.#held) return;
+  look(forwarded: Forwarded, poller: PollerShare): boolean {
+    const bytes = forwarded.get(this.#cookie);
+    if (bytes === undefined || bytes === this.#arrived || !this.#forwards || this.#held) return true;
     this.#held = this.#backlog() >= MOST_BACKLOG;
     if (this.#held) this.#maps.sources.delete(this.#cookie);
     if (this.#held || this.#failure() !== 0) poller.cancel(this.#from.number);
+    else if (this.#backlog() <= 0 && this.#to.unacknowledged() === 0) this.#arrived = bytes;
+    return bytes === this.#arrived;
   }
 
   /** Throws where the other socket takes nothing any more. */
@@ -202,9 +213,10 @@ export class Pair {
     }
   }
 
-  /** To be called now and then: notices what nobody waits for, and keeps what waits in the kernel within bounds. */
-  look(): void {
-    for (const direction of [this.#there, this.#back]) direction.look(this.#poller);
+  /** To be called now and then, as Direction's, of both. */
+  look(forwarded: Forwarded): boolean {
+    const [there, back] = [this.#there, this.#back].map((direction) => direction.look(forwarded, this.#poller));
+    return there === true && back === true;
   }
 
   /** Bytes from the client to the target, and back. */

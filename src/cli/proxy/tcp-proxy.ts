@@ -19,7 +19,7 @@ interface OpenConnection {
   pair?: Pair;
 }
 
-/** How often each connection is looked at for a receiver that is too slow, or gone. */
+/** How often connections are looked at for receivers that are too slow, or gone. */
 const LOOK_MS = 25;
 
 /** Accepts, connects and carries, until closed. */
@@ -32,6 +32,8 @@ export class TcpProxy {
   readonly ended: EndedConnection[] = [];
   accepted = 0;
   #stopped = false;
+  readonly #timer = setInterval(() => this.#look(), LOOK_MS);
+  #arrived: bigint | undefined = 0n;
   /** Called when something is in `ended`. */
   onEnded = () => {};
 
@@ -60,10 +62,16 @@ export class TcpProxy {
     if (!(target instanceof TcpSocket)) return this.#end(connection, target);
     const pair = new Pair(client, target, this.#maps, this.#poller);
     connection.pair = pair;
-    const timer = setInterval(() => pair.look(), LOOK_MS);
-    const errno = await pair.run();
-    clearInterval(timer);
-    this.#end(connection, errno);
+    this.#end(connection, await pair.run());
+  }
+
+  /** At each connection, unless nothing was forwarded since all had arrived: what is idle takes no time. */
+  #look(): void {
+    const total = this.#maps.total.get(0);
+    if (total === this.#arrived) return;
+    const forwarded = new Map(this.#maps.forwarded);
+    const pending = [...this.#open].filter(({ pair }) => pair && !pair.look(forwarded));
+    if (pending.length === 0) this.#arrived = total;
   }
 
   /** The target, connected, or the errno that it refused with. */
@@ -92,6 +100,7 @@ export class TcpProxy {
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
+    clearInterval(this.#timer);
     this.#poller.cancel(this.#listener.number);
     this.#listener.close();
     for (const connection of this.#open) this.#end(connection, ECONNABORTED);

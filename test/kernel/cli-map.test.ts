@@ -21,7 +21,8 @@ beforeAll(() => {
   trie.withCodecs({ value: u64 }).set("10.0.0.0/8", 1n).set("10.1.0.0/16", 2n);
   const queue = make<BpfQueue<number>>("QUEUE", { name: "waiting", valueSize: 4, maxEntries: 8 });
   queue.withCodecs({ value: u32 }).push(7).push(8);
-  others = [trie, queue];
+  const twins = [1, 2].map(() => make<BpfMap>("ARRAY", { name: "twin", keySize: 4, valueSize: 4, maxEntries: 1 }));
+  others = [trie, queue, ...twins];
 });
 afterAll(() => {
   object.close();
@@ -133,6 +134,8 @@ test("what cannot be is refused in one line, with its status", async () => {
   const [slots, plain] = [`${object.map("slots").id}`, `${object.map("plain").id}`];
   const wrong: readonly (readonly [args: string[], status: number, stderr: RegExp])[] = [
     [["dump", "no_such_map"], 1, /Cannot find a map named no_such_map/],
+    [["dump", "measure"], 1, /Cannot find a map named measure \(close: measures\b/],
+    [["dump", "twin"], 1, /Cannot choose a map named twin: there are 2: \d+, \d+; name one by its number/],
     [["dump", "2147483000"], 1, /Cannot find map 2147483000/],
     [["dump", "/etc/passwd"], 1, /Cannot open a map at \/etc\/passwd/],
     [["dump", "waiting"], 4, /Cannot list its entries of map waiting: maps of type QUEUE/],

@@ -3,7 +3,7 @@
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { createHash, randomBytes } from "node:crypto";
-import { readdirSync, readlinkSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import {
   EXECUTABLE,
@@ -120,6 +120,11 @@ async function exchange(port: number, data: Uint8Array): Promise<Uint8Array[]> {
 /** What has been said until now; the last line may be on its way. */
 const eventsOf = (stdout: string) =>
   recordsOf(stdout.slice(0, stdout.lastIndexOf("\n") + 1)).filter(({ type }) => type === "event");
+/** The time that a process has run, in user mode and in the kernel's, in hundredths of a second (proc(5)). */
+const ticks = (pid: number): number => {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)?.split(" ") ?? [];
+  return Number(fields[11]) + Number(fields[12]);
+};
 /** Sockets and pipes of a process: it may come to others when it first waits. */
 const descriptors = (pid: number) =>
   readdirSync(`/proc/${pid}/fd`).filter((fd) => /^(socket|pipe):/.test(readlink(`/proc/${pid}/fd/${fd}`))).length;
@@ -349,6 +354,25 @@ describe("sockmap, where the ends do not agree", () => {
     reader?.end();
     await hello.until(({ stdout }) => eventsOf(stdout).length === 1);
     expect(eventsOf((await hello.stop()).stdout)).toMatchObject([{ sent: sent << 20 }]);
+  });
+
+  testHere("connections on which nothing happens take no time", async () => {
+    const { hello, port } = await proxyTo(await target((socket) => socket.pipe(socket)));
+    const sockets = await Promise.all(
+      Array.from({ length: 300 }, async () => {
+        const socket = connect({ port, host: HOST });
+        const answered = new Promise((resolve) => socket.once("data", resolve));
+        socket.write("x");
+        await answered;
+        return socket.on("error", () => {});
+      }),
+    );
+    await Bun.sleep(500); // until all is acknowledged
+    const before = ticks(hello.pid);
+    await Bun.sleep(1000);
+    expect(ticks(hello.pid) - before).toBeLessThan(6); // of 100 a second; looking at each took 15
+    await hello.stop();
+    for (const socket of sockets) socket.destroy();
   });
 
   test("ended with connections open: they are reset, counted and reported", async () => {

@@ -20,6 +20,7 @@ import {
 import { PerfBuffer, type PerfBufferOptions } from "./events/perf-buffer.ts";
 import { RingBuffer } from "./events/ring-buffer.ts";
 import { UserRingBuffer } from "./events/user-ring-buffer.ts";
+import { knowsTags } from "./features/btf.ts";
 import { kernelTypes } from "./host/kernel-types.ts";
 import { hookOf } from "./link/index.ts";
 import { attachStructOps } from "./link/struct-ops.ts";
@@ -83,7 +84,7 @@ export class BpfObject implements Disposable {
     try {
       object.#loadMaps({ types: spec.btf, fd: btf }, externs, options);
       object.#loadPrograms(
-        { core, symbols: externs.symbols },
+        { core, symbols: externs.symbols, knowsTags },
         {
           btfFd: btf?.number,
           types: spec.btf,

@@ -26,3 +26,7 @@ export function knowsBtf(downgrade: Downgrade): boolean {
   }
   return answer;
 }
+
+const TAGS = DOWNGRADES.find(({ name }) => name === "BTF kind DECL_TAG");
+/** Whether the kernel reads tags on functions and variables (5.16). */
+export const knowsTags = (): boolean => TAGS !== undefined && knowsBtf(TAGS);

@@ -45,6 +45,16 @@ describe("calls", () => {
   });
 });
 
+test("an exception callback is put behind its program where the kernel would find it, by its tag", () => {
+  const spec = parseObject(fixture("exceptions"));
+  const functions = (program: string, knowsTags?: () => boolean) =>
+    linkProgram(spec, program, () => 3, { symbols: new Map(), knowsTags }).funcInfo?.count;
+  expect([functions("with_callback"), functions("with_callback", () => false)]).toEqual([2, 1]);
+  expect(functions("without_callback", () => expect.unreachable())).toBe(1);
+  expect(() => functions("callback_missing")).toThrow("its exception callback nobody is no global function");
+  expect(functions("callback_missing", () => false)).toBe(1);
+});
+
 interface RawFunctions {
   types: { id: number; kind: string; name: string }[];
 }

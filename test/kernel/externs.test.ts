@@ -114,3 +114,8 @@ test.skipIf(!/ bpf_throw$/m.test(kallsyms))(
     );
   },
 );
+
+test.skipIf(KERNEL !== "5.10")("a kernel that reads no tags gets no callbacks, as libbpf has it (5.16)", () => {
+  using object = load("exceptions", "with_callback", "callback_missing");
+  expect([...object.programs.keys()].sort()).toEqual(["callback_missing", "with_callback"]);
+});

@@ -11,10 +11,19 @@ import { STB_LOCAL } from "../uapi/elf.ts";
 
 const TAG = "exception_callback:";
 
-/** The callback of a program, undefined where it has none. @throws ObjectError where it names no global function */
-export function exceptionCallback(spec: ObjectSpec, entry: BpfFunction): BpfFunction | undefined {
+/**
+ * The callback of a program, undefined where it has none or the kernel would not find it.
+ *
+ * @param knowsTags whether the kernel reads tags (5.16); asked only of a program that has one
+ * @throws ObjectError where it names no global function
+ */
+export function exceptionCallback(
+  spec: ObjectSpec,
+  entry: BpfFunction,
+  knowsTags: () => boolean,
+): BpfFunction | undefined {
   const name = spec.btf && taggedName(spec.btf, entry.name);
-  if (name === undefined) return undefined;
+  if (name === undefined || !knowsTags()) return undefined;
   for (const functions of spec.image.functions.values()) {
     const found = functions.find((fn) => fn.name === name && fn.symbol.binding !== STB_LOCAL && !fn.entry);
     if (found) return found;

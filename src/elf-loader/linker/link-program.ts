@@ -37,6 +37,8 @@ export interface KernelAnswers {
   readonly core?: CoreResolutions | undefined;
   /** Of the externs of `.ksyms`, by name; a weak function that is left out is poisoned, a weak variable is 0. */
   readonly symbols?: ReadonlyMap<string, SymbolAnswer> | undefined;
+  /** Whether the kernel reads tags of BTF (5.16); true where nothing is said. */
+  readonly knowsTags?: (() => boolean) | undefined;
 }
 
 /** Where a symbol of the kernel is. */
@@ -96,7 +98,7 @@ class Linker {
 
   link(entry: BpfFunction): LinkedProgram {
     this.#place(entry);
-    const callback = exceptionCallback(this.#spec, entry);
+    const callback = exceptionCallback(this.#spec, entry, this.#answers.knowsTags ?? (() => true));
     if (callback) this.#place(callback);
     const insns = concat(this.#placed.map(({ code }) => code.bytes));
     return {

@@ -7,6 +7,7 @@ import { close, getrlimit, setrlimit } from "../sys/libc.ts";
 import { UNLIMITED } from "../sys/memlock.ts";
 import { boundingCapabilities, effectiveCapabilities, hasCapability, inUserNamespace } from "./capabilities.ts";
 import { addFlags, type Refusal, type Subject, TRACEFS_VOLUME } from "./cause.ts";
+import { confinement } from "./confinement.ts";
 import { seccomp } from "./seccomp.ts";
 
 type Check = (needed: readonly string[], subject: Subject) => Refusal | undefined;
@@ -113,6 +114,12 @@ const lsm: Check = () => {
     .trim()
     .split(",")
     .filter((name) => !HARMLESS.has(name));
+  const confined = confinement();
+  if (confined)
+    return {
+      likely: `a Linux security module refuses it (${confined.by})`,
+      action: `look in the kernel's log (dmesg) for the refusal, or run with ${confined.lift}`,
+    };
   return {
     likely:
       modules.length > 0

@@ -42,7 +42,7 @@ export { capabilityNames, effectiveCapabilities } from "./host/capabilities.ts";
 export { closeHint } from "./host/close-names.ts";
 export { findInterface } from "./host/interfaces.ts";
 export { kernelRelease } from "./host/kernel.ts";
-export { errnoName } from "./host/kernel-error.ts";
+export { errnoName, kernelError } from "./host/kernel-error.ts";
 export { moduleBtf, moduleNames } from "./host/kernel-types.ts";
 export { ownTgid } from "./host/own-tgid.ts";
 export { dropPrivileges, type PrivilegesLeft } from "./host/privileges.ts";

@@ -19,7 +19,7 @@ const runners = new Runners();
 const NOBODY = 65534;
 const HOST = "127.0.0.1";
 const network = (...capabilities: string[]): Restrictions => with_({ user: NOBODY, hostNetwork: true, capabilities });
-const PROXY = ["--listen", `${HOST}:1`, "--to", `${HOST}:1`];
+const PROXY = ["--listen", `${HOST}:1`, "--to", `${HOST}:2`];
 const JOINED = ["--from", "lo", "--to", "1000000"];
 
 const privileges: string[] = [];
@@ -132,6 +132,13 @@ describe.skipIf(!runners.podman)("in a container", () => {
 
   for (const [mode, status, options, restrictions, refusal] of [
     ["sockmap", 3, PROXY, network("BPF"), /gave EPERM: the process lacks CAP_NET_ADMIN; .*--cap-add=NET_ADMIN$/m],
+    [
+      "sockmap",
+      3,
+      PROXY,
+      network("BPF", "NET_ADMIN"),
+      /bind\(\) gave EACCES: the process lacks CAP_NET_BIND_SERVICE; /,
+    ],
     ["devmap", 3, JOINED, network("BPF"), /seccomp filter refuses socket\(\); run with --cap-add=NET_ADMIN, which/],
     ["devmap", 3, JOINED, network("BPF", "NET_ADMIN"), /gave EACCES: the process lacks CAP_PERFMON; .*=PERFMON$/m],
     ["config", 1, [], LEAST, /no bpffs is mounted there; .*--volume=\/sys\/fs\/bpf:\/sys\/fs\/bpf$/m],

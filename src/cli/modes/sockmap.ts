@@ -7,9 +7,9 @@ import {
   BpfArray,
   BpfHashMap,
   BpfObject,
-  BpfRuntimeError,
   BpfSockHash,
   errnoName,
+  kernelError,
   parseObject,
   type SocketAddress,
   TcpSocket,
@@ -29,21 +29,20 @@ function addressOf(settings: Settings, name: keyof typeof REQUIRED): SocketAddre
   return parseSocketAddress(text);
 }
 
-/** What bind(2) and listen(2) are refused with. */
-const REFUSED: { readonly [errno: string]: readonly [likely: string, action: string] } = {
+/** What bind(2) fails with besides what evidence tells. */
+const TAKEN: { readonly [errno: string]: readonly [likely: string, action: string] } = {
   EADDRINUSE: ["another program listens there", "choose another --listen"],
   EADDRNOTAVAIL: ["it is no address of this machine", "choose another --listen"],
-  EACCES: ["ports below 1024 want CAP_NET_BIND_SERVICE", "choose a greater one"],
 };
 
 function listen(address: SocketAddress): TcpSocket {
   const listener = TcpSocket.listen(address);
   if (listener instanceof TcpSocket) return listener;
   const where = formatSocketAddress(address);
-  const errno = errnoName(listener);
-  const [likely, action] = REFUSED[errno] ?? [];
-  const details = { call: "bind()", errno, subject: where, likely, action };
-  throw new BpfRuntimeError(`Cannot listen on ${where}: bind() gave ${errno}`, details);
+  const [likely, action] = TAKEN[errnoName(listener)] ?? [];
+  const needs = ["CAP_NET_BIND_SERVICE"]; // for ports below net.ipv4.ip_unprivileged_port_start
+  const told = { doing: `listen on ${where}`, call: "bind()", subject: where, likely, action };
+  throw kernelError(listener, { ...told, needs, kind: "socket" });
 }
 
 function start(settings: Settings, report: Report): RunningMode {

@@ -44,6 +44,16 @@ export function judge(name: string, report: string, status: number | undefined, 
   return { name, passed, failed: failures + (unexplained ? 1 : 0), skipped, notes, lines };
 }
 
+/** What failed in a suite, a line each: its tests by name, as bun says them (again at the end), or why the suite did. */
+export function failedTests({ name, failed, lines, notes }: SuiteResult): readonly string[] {
+  if (failed === 0) return [];
+  const tests = new Set(
+    lines.filter((line) => line.startsWith("(fail) ")).map((line) => line.replace(/ \[[\d.]+ms\]$/, "")),
+  );
+  const why = tests.size < failed ? [notes.join("; ") || `${failed} of its tests`] : [];
+  return [...tests, ...why].map((line) => `${name}: ${line.replace("(fail) ", "")}`);
+}
+
 /** Copies a stream to standard output as it comes, each line after a prefix, and answers the lines. */
 async function follow(stream: ReadableStream<Uint8Array>, prefix: string): Promise<string[]> {
   const lines: string[] = [];

@@ -16,7 +16,7 @@ import { muslUnavailable } from "./musl/ready.ts";
 import { FetchError } from "./release/fetch-error.ts";
 import { comparePrivileges, keepPrivileges, readReadme, renderPrivileges } from "./release/privileges.ts";
 import { release as makeRelease } from "./release.ts";
-import { failure, ROOT, runCheck, runTests, type SuiteResult, unable } from "./suite.ts";
+import { failedTests, failure, ROOT, runCheck, runTests, type SuiteResult, unable } from "./suite.ts";
 
 /** Folders of test/ that are not simply run with the rest. */
 const KERNEL = "test/kernel";
@@ -136,16 +136,6 @@ function chosen(names: readonly string[]): readonly Guest[] {
     process.exit(2);
   }
   return names.length === 0 || names.includes("all") ? GUESTS : GUESTS.filter((guest) => names.includes(guest.id));
-}
-
-/** What failed in a suite, a line each: its tests by name as bun says them (again at the end, if there are many), or else why the suite did. */
-function failedTests({ name, failed, lines, notes }: SuiteResult): readonly string[] {
-  if (failed === 0) return [];
-  const tests = new Set(
-    lines.filter((line) => line.startsWith("(fail) ")).map((line) => line.replace(/ \[[\d.]+ms\]$/, "")),
-  );
-  const why = tests.size < failed ? [notes.join("; ") || `${failed} of its tests`] : [];
-  return [...tests, ...why].map((line) => `${name}: ${line.replace("(fail) ", "")}`);
 }
 
 const sum = (field: "passed" | "failed" | "skipped") => results.reduce((total, result) => total + result[field], 0);

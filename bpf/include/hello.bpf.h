@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
 /*
- * What the four hello programs share: the configuration that user space writes
+ * What the modes at the entry of a system call share: the configuration that user space writes
  * before load, the per-CPU accounts, and one section for each hook a syscall's
  * entry can be watched by. The loader loads only the program of the hook it
  * attaches.

@@ -1,8 +1,8 @@
 // What every command line here has in common: one error of one line for whatever is wrong with it.
 
-import { writeFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { UsageError } from "./exit-status.ts";
+import { writeWhole } from "./output.ts";
 
 /** A command that neither ends the process nor writes to standard error by itself. */
 export function newCommand(name: string): Command {
@@ -10,7 +10,7 @@ export function newCommand(name: string): Command {
     .helpOption("-h, --help", "print this help")
     .allowExcessArguments(false)
     .exitOverride()
-    .configureOutput({ writeErr: () => {}, writeOut: (text) => writeFileSync(1, text) });
+    .configureOutput({ writeErr: () => {}, writeOut: (text) => writeWhole(1, text) });
 }
 
 /** What stands before `--`, and the command behind it. Throws UsageError where there is none behind it. */

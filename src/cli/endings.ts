@@ -3,8 +3,9 @@
 import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 
-/** The status to end with, and whether the reader of standard output is still there. */
+/** What a run comes to. */
 export interface Ending {
+  /** The status to end with. */
   readonly status: number;
 }
 

@@ -1,6 +1,5 @@
 // The executable: from the command line to the exit status.
 
-import { writeSync } from "node:fs";
 import { BpfError } from "../index.ts";
 import { commandLineArguments } from "./arguments.ts";
 import { timestamp } from "./clock.ts";
@@ -10,7 +9,7 @@ import { Endings } from "./endings.ts";
 import { EXIT, exitStatusOf, UsageError } from "./exit-status.ts";
 import { jsonLine } from "./json.ts";
 import { parseOptions } from "./options.ts";
-import { Output } from "./output.ts";
+import { Output, writeWhole } from "./output.ts";
 import { errorFields, oneLine, Report, sayOnStderr } from "./report.ts";
 import { runMode } from "./run-mode.ts";
 import { sayRefusal } from "./verifier-log.ts";
@@ -41,7 +40,10 @@ function understand(argv: readonly string[]): Prepared | number {
   try {
     return prepare(argv) ?? EXIT.done;
   } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
+    if (!(error instanceof UsageError)) {
+      sayOnStderr(`hello-ebpf: ${oneLine(error)}`);
+      return exitStatusOf(error);
+    }
     sayOnStderr(`hello-ebpf: ${error.message}; try hello-ebpf --help`);
     if (wantsJson(argv)) sayAsJson(error);
     return EXIT.usage;
@@ -52,14 +54,14 @@ function understand(argv: readonly string[]): Prepared | number {
 function sayAsJson(error: UsageError): void {
   const record = { type: "error", ts: timestamp(), status: EXIT.usage, ...errorFields(error) };
   try {
-    writeSync(1, `${jsonLine(record)}\n`);
+    writeWhole(1, `${jsonLine(record)}\n`);
   } catch {}
 }
 
 /** Whether the command line, though it was not understood, asks for JSON lines. */
 function wantsJson(argv: readonly string[]): boolean {
   const ours = argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv;
-  return ours.includes("--output=jsonl") || ours[ours.indexOf("--output") + 1] === "jsonl";
+  return ours.some((word, i) => word === "--output=jsonl" || (word === "jsonl" && ours[i - 1] === "--output"));
 }
 
 /** A command by its name, or else a mode. */

@@ -91,10 +91,7 @@ function commandLine(): Command {
     .option("--keep-privileges", "keep the capabilities that are not needed after attaching")
     .option("-v, --verbose", "also what is kept of the capabilities, and the verifier's whole log where it refuses")
     .version(`hello-ebpf ${version}`, "--version", "print the version")
-    .addHelpText(
-      "after",
-      `\nModes:\n${modes}\n${COMMANDS.length > 0 ? `\nCommands, each with --help:\n${commands}\n` : ""}\n${EXIT_HELP}`,
-    );
+    .addHelpText("after", `\nModes:\n${modes}\n\nCommands, each with --help:\n${commands}\n\n${EXIT_HELP}`);
 }
 
 const EXIT_HELP = `After -- comes a command: it is started once attached and traced until it ends.

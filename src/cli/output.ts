@@ -9,6 +9,8 @@ import { BpfRuntimeError, isHungUp, isWritable, PollerShare } from "../index.ts"
 
 /** A pipe that is writable takes this much without blocking (pipe(7), PIPE_BUF). */
 const PIPE_CHUNK = 4096;
+/** How long poll(2) waits at a time. */
+const WAIT_MS = 1000;
 
 export class Output {
   readonly #fd: number;
@@ -86,15 +88,9 @@ export class Output {
   }
 
   /** What cannot be written now will not be later: the rest is dropped, and the failure said once. */
-  #fail(errno = "an unknown error"): never {
+  #fail(errno?: string): never {
     this.#drop();
-    throw new BpfRuntimeError(`Cannot write to standard output: write() gave ${errno}`, {
-      call: "write()",
-      errno,
-      subject: "standard output",
-      likely: errno === "ENOSPC" ? "the file system is full" : "what standard output leads to takes nothing",
-      action: "send it elsewhere",
-    });
+    throw cannotWrite(errno);
   }
 
   #drop(): void {
@@ -117,6 +113,33 @@ export class Output {
   close(): void {
     this.#poller.close();
   }
+}
+
+function cannotWrite(errno = "an unknown error"): BpfRuntimeError {
+  return new BpfRuntimeError(`Cannot write to standard output: write() gave ${errno}`, {
+    call: "write()",
+    errno,
+    subject: "standard output",
+    likely: errno === "ENOSPC" ? "the file system is full" : "what standard output leads to takes nothing",
+    action: "send it elsewhere",
+  });
+}
+
+/**
+ * Writes a text before there is anything that must not be blocked: a reader that takes its time is waited for, one that
+ * is gone has what it wanted. Throws BpfRuntimeError where nothing can be written.
+ */
+export function writeWhole(fd: number, text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  for (let at = 0; at < bytes.length; )
+    try {
+      at += writeSync(fd, bytes.subarray(at, at + PIPE_CHUNK));
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "EPIPE") return;
+      if (code !== "EAGAIN" && code !== "EINTR") throw cannotWrite(code);
+      isWritable(fd, WAIT_MS);
+    }
 }
 
 function isRegularFile(fd: number): boolean {

@@ -10,7 +10,7 @@ import { errnoName } from "../host/kernel-error.ts";
 import { Epoll } from "../sys/epoll.ts";
 import { exhausted } from "../sys/exhausted.ts";
 import { Fd } from "../sys/fd.ts";
-import { eventfd, writeFrom } from "../sys/libc.ts";
+import { close, eventfd, writeFrom } from "../sys/libc.ts";
 import type { WaiterStart } from "./waiter-worker.ts";
 
 /** Set by scripts/build.ts: where the executable holds the worker. Not defined when run from source. */
@@ -24,6 +24,17 @@ function startWorker(): Worker {
       ? HELLO_EBPF_WAITER_WORKER
       : new URL("./waiter-worker.ts", import.meta.url),
   );
+}
+
+/** Descriptors that the runtime opens for a thread of ours; without them it ends the process, and no error comes to us. */
+const THREAD_NEEDS = 4;
+
+/** Throws BpfRuntimeError where the thread could not be started. */
+function checkRoom(): void {
+  const spare = Array.from({ length: THREAD_NEEDS }, () => eventfd(0, O_CLOEXEC));
+  for (const fd of spare) if (fd >= 0) close(fd);
+  const refused = spare.find((fd) => fd < 0);
+  if (refused !== undefined) throw exhausted("eventfd()", refused);
 }
 
 /** Who waits for a descriptor, and for which events together. */
@@ -40,6 +51,7 @@ class Poller {
   readonly #waiting = new Map<number, Waiting>();
 
   constructor() {
+    checkRoom();
     const stop = eventfd(0, O_CLOEXEC);
     this.#stop = new Fd(stop);
     const stoppable = stop < 0 ? stop : this.#epoll.add(stop, EPOLLIN, STOP);

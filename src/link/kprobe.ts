@@ -3,40 +3,52 @@
 // returns are followed at once (maxactive) is the kernel's own choice then: only kprobe_events can be told.
 // Looks at the options target and cookie.
 
-import { readFileSync } from "node:fs";
-import { UnsupportedError } from "elf-loader";
-import { ENOENT } from "elf-loader/uapi";
+import { existsSync } from "node:fs";
+import { ENOENT, O_CLOEXEC, O_RDONLY } from "elf-loader/uapi";
 import { closeHint } from "../host/close-names.ts";
 import { addressesOf, kernelFunctionNames } from "../host/kernel-symbols.ts";
 import type { AttachOptions, Hook, LoadedProgram } from "../program/hook.ts";
-import { cString } from "../sys/libc.ts";
+import { Fd } from "../sys/fd.ts";
+import { cString, open } from "../sys/libc.ts";
 import { perfEventOpen } from "../sys/perf-event.ts";
+import { readWhole } from "../sys/read.ts";
 import type { Fields } from "../sys/struct.ts";
 import type { BpfLink } from "./link.ts";
 import { attachToPerfEvent } from "./perf-event-link.ts";
 import { refuse, targetOf, unusable } from "./refuse.ts";
 
-/** A number that a probe PMU's directory in sysfs says; undefined where there is no such PMU. */
-function pmuNumber(pmu: string, file: string, pattern: RegExp): number | undefined {
-  try {
-    return Number(pattern.exec(readFileSync(`/sys/bus/event_source/devices/${pmu}/${file}`, "utf8"))?.[1]);
-  } catch {
-    return undefined;
-  }
+/** Where sysfs lists what counts and probes. */
+const PMUS = "/sys/bus/event_source/devices";
+
+/** The first number that a file of sysfs has by this pattern (0 where it has none), or -errno. */
+function numberIn(path: string, pattern: RegExp): number {
+  const fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return fd;
+  using file = new Fd(fd);
+  const text = readWhole(file.number);
+  return typeof text === "number" ? text : Number(pattern.exec(new TextDecoder().decode(text))?.[1] ?? 0);
 }
 
-/** The PMU's number and the bit that makes it probe returns. Throws UnsupportedError where the kernel has none. */
+/**
+ * The PMU's number and the bit that makes it probe returns. Throws UnsupportedError where the kernel has none, or there
+ * is no sysfs to say its number.
+ */
 export function probePmu(pmu: "kprobe" | "uprobe", program: LoadedProgram, place: string) {
-  const type = pmuNumber(pmu, "type", /^(\d+)/);
-  if (type !== undefined) return { type, returns: 2 ** (pmuNumber(pmu, "format/retprobe", /config:(\d+)/) ?? 0) };
-  const call = `open(/sys/bus/event_source/devices/${pmu}/type)`;
-  throw new UnsupportedError(`Cannot attach program ${program.name} to ${place}: ${call} gave ENOENT`, {
-    call,
-    errno: "ENOENT",
-    subject: `program ${program.name}`,
-    likely: `the kernel was built without CONFIG_${pmu.toUpperCase()}_EVENTS, or has no ${pmu} PMU (4.17)`,
-    action: "attach by another hook",
+  const path = `${PMUS}/${pmu}/type`;
+  const type = numberIn(path, /^(\d+)/);
+  if (type >= 0) return { type, returns: 2 ** Math.max(0, numberIn(`${PMUS}/${pmu}/format/retprobe`, /config:(\d+)/)) };
+  throw refuse(type, program, place, `open(${path})`, {
+    unsupported: type === -ENOENT,
+    ...(type === -ENOENT && withoutPmu(pmu)),
   });
+}
+
+/** Why sysfs does not list it. */
+function withoutPmu(pmu: string): { likely: string; action: string } {
+  if (!existsSync(PMUS))
+    return { likely: "no sysfs is mounted at /sys", action: "mount it: mount -t sysfs sysfs /sys" };
+  const likely = `the kernel was built without CONFIG_${pmu.toUpperCase()}_EVENTS, or has no ${pmu} PMU (4.17)`;
+  return { likely, action: "attach by another hook" };
 }
 
 /** Splits `name+offset`, the offset decimal or 0x…; 0 where there is none. */

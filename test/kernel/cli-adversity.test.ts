@@ -39,6 +39,12 @@ describe("without sysfs", () => {
       expect(recordsOf(stdout).at(-1)).toMatchObject({ type: "summary", produced: 20, events: 20, lost: 0 });
     });
   }
+
+  test("is why there is no kprobe", async () => {
+    const { status, stderr } = await hello(["--mode", "ring", "--attach", "kprobe"], { wrapper });
+    expect(status).toBe(4);
+    expect(stderr).toMatch(/^hello-ebpf: Cannot [^\n]*ENOENT: no sysfs is mounted at \/sys; mount it: [^\n]*\n$/);
+  });
 });
 
 describe("a standard error that nobody reads", () => {
@@ -109,6 +115,24 @@ userSpace(() => {
   });
 
   describe("descriptors that run out: one line with errno, cause and what to do", () => {
+    test("a command that was started then is ended", async () => {
+      for (const limit of [13, 14, 15, 16, 17, 18]) {
+        const wrapper = ["sh", "-c", `ulimit -n ${limit} && exec "$@"`, "sh"];
+        const args = ["--mode", "ring", "--attach", "raw_tracepoint", "--comm", "nobody", "-v", "--duration", "2s"];
+        const { status, stderr } = await new Hello([...args, "--", "sleep", "71.7"], {
+          wrapper,
+        }).ended();
+        const errors = linesOf(stderr).filter((line) => !/attached|capabilities kept|events, 0 lost$/.test(line));
+        for (const line of errors)
+          expect(line).toMatch(
+            /^hello-ebpf: Cannot .* gave EMFILE: .*; raise the limit|^hello-ebpf: Cannot start .*EMFILE/,
+          );
+        expect(errors.length).toBeLessThanOrEqual(1);
+        expect(status).toBe(errors.length === 0 ? 0 : 1);
+        expect(Bun.spawnSync(["pgrep", "-f", "^sleep 71.7"]).stdout.toString()).toBe("");
+      }
+    });
+
     for (const limit of [6, 8, 9]) {
       test(`${limit} of them`, async () => {
         const wrapper = ["sh", "-c", `ulimit -n ${limit} && exec "$@"`, "sh"];

@@ -6,7 +6,7 @@ import { GUEST, ROOT } from "./lib-support.ts";
 
 /** Where a line of the table begins, and in how many. */
 const FIGURES = {
-  ...{ "--version": 1, "--mode ring": 4, executable: 1, "ring buffer: ": 2, "load ": 13, "ring: ": 4, "perf: ": 3 },
+  ...{ "--version": 1, "--mode ring": 4, executable: 1, "ring buffer: ": 2, "load ": 14, "ring: ": 4, "perf: ": 3 },
   ...{ "proxy none": 2, "proxy sockmap": 2, "proxy Bun": 2, "veth to veth": 3 },
 };
 

@@ -24,7 +24,7 @@ export function tableSource<Rows>(table: Table<Rows>, { interval, count }: Setti
   let ended = false;
   return {
     read() {
-      if (refreshes === count || !timer.due()) return 0;
+      if (ended || refreshes === count || !timer.due()) return 0;
       // The last of --count is shown by finish(), when nothing is counted any more: it agrees with the summary.
       if (++refreshes !== count) {
         rows = table.read();

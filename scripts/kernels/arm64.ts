@@ -123,6 +123,16 @@ const NO_FENTRY: Record<string, readonly [status: number, line: RegExp]> = {
   "6.1-arm64": [6, /^hello-ebpf: Cannot .*fentry.* gave E\w+: .+; .+$/],
 };
 
+/** One connection from a client to its target, and what was said and came back. */
+const proxied = (guest: Guest): BareRun => ({
+  command: "/hello-ebpf --mode sockmap --listen 0.0.0.0:8080 --to 127.0.0.1:8081 -- /witness through 8080 8081",
+  checks: [
+    prints(/^hello-ebpf: attached sockmap to sk_skb 0\.0\.0\.0:8080 to 127\.0\.0\.1:8081$/, 1),
+    prints(/^127\.0\.0\.1:\d+ to 127\.0\.0\.1:8081: 12 bytes, 12 back$/, 1),
+  ],
+  says: `MATRIX ${guest.id} sockmap sk_skb ok`,
+});
+
 function modesOf(guest: Guest): BareRun[] {
   return ["kprobe", "fentry", "tracepoint", "raw_tracepoint"].flatMap((attach) =>
     MODE_NAMES.map((mode) => {
@@ -157,6 +167,7 @@ const ONCE = "6.12-arm64";
 export function arm64Runs(guest: Guest): BareRun[] {
   const ofKernel = [
     ...modesOf(guest),
+    proxied(guest),
     exact("hello-ebpf", "ring", "auto"),
     ...storms("hello-ebpf", "ring"),
     ...storms("hello-ebpf", "perf"),

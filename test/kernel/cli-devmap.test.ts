@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { missingNamespaces, type Namespace, removeNamespace, twoNamespaces } from "./namespaces.ts";
-import { GUEST, Hello, hello, KERNEL, linesOf, recordsOf, SLOWNESS, summaryOf } from "./support.ts";
+import { GUEST, Hello, hello, KERNEL, linesOf, recordsOf, SLOWNESS, summaryOf, testHere } from "./support.ts";
 
 setDefaultTimeout(30_000 + SLOWNESS * 3_000);
 const TRANSFER = GUEST ? 1 << 20 : 20 << 20;
@@ -86,7 +86,7 @@ describe.skipIf(missing !== undefined)(`devmap${missing ? ` (${missing})` : ""}`
     });
   }
 
-  test("as text, a line every --interval", async () => {
+  testHere("as text, a line every --interval", async () => {
     const { stdout } = await hello([
       ...["--mode", "devmap", "--from", from.outside, "--to", to.outside],
       ...["--interval", "0.2", "--count", "2", "--duration", "5s"],
@@ -119,7 +119,7 @@ describe.skipIf(missing !== undefined)(`devmap${missing ? ` (${missing})` : ""}`
   });
 });
 
-test("devmap: what is no interface is said in one line", async () => {
+testHere("devmap: what is no interface is said in one line", async () => {
   for (const [args, line] of [
     [["--from", "lo"], /Expected --to INTERFACE in mode devmap/],
     [["--from", "loo", "--to", "lo"], /Cannot use --from: there is no interface loo \(close: lo\b/],

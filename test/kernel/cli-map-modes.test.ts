@@ -205,6 +205,14 @@ userSpace(() => {
     await dd.run(writes(100));
     const { stdout, status } = await run.ended();
     expect([status, summaryOf(stdout)]).toEqual([0, { produced: 7, events: 7, lost: 0 }]);
+
+    // All that is there by then, however much.
+    const all = await new Hello(["--mode", "queue", ...options.slice(0, 4), "--interval", "2"]).attached();
+    await dd.run(writes(5000));
+    await all.until((running) => running.stdout.length > 0);
+    await Bun.sleep(1000);
+    expect(linesOf(all.stdout.slice(0, all.stdout.lastIndexOf("\n") + 1))).toHaveLength(5000);
+    await all.stop();
   });
 
   test("lru shows the --top commands, most events first, and forgets in bounded memory what it cannot keep", async () => {
@@ -254,6 +262,8 @@ userSpace(() => {
     expect(files).toBeGreaterThan(FILES / 4); // 64 bits for 20 files: some are taken for known
     expect(said.expected_rate).toBeCloseTo((1 - Math.exp((-5 * files) / 64)) ** 5, 10);
     expect(Math.abs((said.false_positive_rate ?? 0) - (said.expected_rate ?? 0))).toBeLessThan(0.35);
+    expect(said.known).toBeGreaterThan(0); // other paths each time, of which the filter takes some for known
+    expect(said.known).toBeLessThan(10_000);
     expect(said.known).toBe(Math.round((said.false_positive_rate ?? 0) * 10_000));
     expect(stderr).toMatch(/\d+ files; of 10000 that were never executed \d+ would be taken for known: /);
   });

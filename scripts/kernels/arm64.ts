@@ -7,13 +7,13 @@
 // would not show here. What shows is a position, size or place read wrongly, and a record overwritten while it is read.
 
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { makeStandIn } from "../musl/stand-in.ts";
 import { IMAGES, LIBRARIES } from "../release/targets.ts";
 import { ROOT } from "../suite.ts";
 import { type BareArchive, type BareRun, type Check, prints, runBare } from "./bare.ts";
 import type { CpioWriter } from "./cpio.ts";
-import { packageFile, packageFiles } from "./download.ts";
+import { kernelOf, packageFile, packageFiles } from "./download.ts";
 import { releasedExecutable } from "./executables.ts";
 import { bareInitramfs } from "./initramfs.ts";
 import { MACHINES } from "./machines.ts";
@@ -133,6 +133,19 @@ const proxied = (guest: Guest): BareRun => ({
   says: `MATRIX ${guest.id} sockmap sk_skb ok`,
 });
 
+const PAIRS: BareRun = { command: "/witness pairs 2 /veth.ko", checks: [] };
+
+/** Frames from one interface to another, and back, which nothing else joins. */
+const crossed = (guest: Guest): BareRun[] => [
+  PAIRS,
+  ...["native", "generic"].map((xdp) => ({
+    command: `/hello-ebpf --mode devmap --from veth0 --to veth2 --xdp ${xdp} --interval 60 -- /witness across veth1 veth3`,
+    checks: [prints(/^veth0 to veth2: 20 packets, 1280 bytes\tveth2 to veth0: 20 packets, 1280 bytes\t$/, 1)],
+    says: `MATRIX ${guest.id} devmap xdp-${xdp} ok`,
+  })),
+  { command: "/witness across veth1 veth3", status: 1, checks: [] },
+];
+
 function modesOf(guest: Guest): BareRun[] {
   return ["kprobe", "fentry", "tracepoint", "raw_tracepoint"].flatMap((attach) =>
     MODE_NAMES.map((mode) => {
@@ -168,6 +181,7 @@ export function arm64Runs(guest: Guest): BareRun[] {
   const ofKernel = [
     ...modesOf(guest),
     proxied(guest),
+    ...crossed(guest),
     exact("hello-ebpf", "ring", "auto"),
     ...storms("hello-ebpf", "ring"),
     ...storms("hello-ebpf", "perf"),
@@ -219,6 +233,8 @@ export function packArm64(guest: Guest, archive: BareArchive): void {
     cpio.file("foreign.js", 'require("node:fs").writeSync(1, "foreign\\n");\n');
     addGlibc(cpio);
     addMusl(cpio, standIn);
+    for (const module of kernelOf(guest).modules)
+      cpio.file(basename(module).replace(/\.xz$/, ""), readFileSync(module));
   });
 }
 

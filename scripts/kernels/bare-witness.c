@@ -8,6 +8,9 @@
  *   witness connect N                 connects N datagram sockets to 127.0.0.1
  *   witness through PORT TARGET       takes its own connection on TARGET that it makes to PORT, and has
  *                                     what it says come back
+ *   witness pairs N MODULE            loads veth's module and makes N pairs of interfaces: veth0 and
+ *                                     veth1, veth2 and veth3, ...
+ *   witness across A B                puts 20 frames on interface A, which come out of B, and back
  *   witness on CPU CMD...             becomes CMD on that CPU alone
  *   witness with NAME=VALUE CMD...    becomes CMD with that in its environment
  *   witness without CAPABILITY CMD... becomes CMD, which cannot have the capability of that number
@@ -18,10 +21,10 @@
  *                                     a storm, and counts the lines that are not as made
  */
 #include "bare.h"
+#include "bare-network.h"
 
 #define PR_SET_NAME 15
 #define PR_CAPBSET_DROP 24
-#define O_WRONLY 1
 
 /* The name of event N: s and seven digits. */
 static void storm(unsigned int times)
@@ -63,71 +66,6 @@ static int connect_many(unsigned int times)
 		call(__NR_close, fd, 0, 0, 0, 0);
 	}
 	return failed;
-}
-
-/* include/uapi/linux/sockios.h, if.h */
-#define SIOCSIFFLAGS 0x8914
-#define IFF_UP 1
-
-static void loopback_up(void)
-{
-	/* struct ifreq: name, flags */
-	struct {
-		char name[16];
-		short flags;
-		char rest[22];
-	} request = { "lo", IFF_UP, "" };
-
-	call(__NR_ioctl, call(__NR_socket, 2, 2, 0, 0, 0), SIOCSIFFLAGS, (long)&request, 0, 0);
-}
-
-/* A TCP socket that listens on a port of 127.0.0.1 (`bind`), or is connected to it. */
-static long tcp(unsigned int port, int bind)
-{
-	unsigned char address[16] = { 2, 0, port >> 8, port, 127, 0, 0, 1 };
-	long fd = call(__NR_socket, 2, 1, 0, 0, 0);
-
-	if (call(bind ? __NR_bind : __NR_connect, fd, (long)address, sizeof(address), 0, 0))
-		return -1;
-	if (bind)
-		call(__NR_listen, fd, 1, 0, 0, 0);
-	return fd;
-}
-
-/* Reads until so many bytes are there or the end: how many. */
-static long read_all(long fd, char *to, long most)
-{
-	long held = 0, count;
-
-	while (held < most && (count = call(__NR_read, fd, (long)(to + held), most - held, 0, 0)) > 0)
-		held += count;
-	return held;
-}
-
-static int go_through(unsigned int port, unsigned int target)
-{
-	static const char said[] = "Hello World\n";
-	const long size = sizeof(said) - 1;
-	char heard[sizeof(said)] = "";
-	long listener, client, served;
-
-	loopback_up();
-	listener = tcp(target, 1);
-	client = tcp(port, 0);
-	if (listener < 0 || client < 0 || call(__NR_write, client, (long)said, size, 0, 0) != size)
-		return 1;
-	served = call(__NR_accept4, listener, 0, 0, 0, 0);
-	if (read_all(served, heard, size) != size || call(__NR_write, served, (long)heard, size, 0, 0) != size)
-		return 1;
-	heard[0] = 0;
-	if (read_all(client, heard, size) != size || !same(heard, said))
-		return 1;
-	/* Each end is heard by the other: then nothing is under way any more. */
-	call(__NR_shutdown, client, 1, 0, 0, 0);
-	if (read_all(served, heard, 1) != 0)
-		return 1;
-	call(__NR_close, served, 0, 0, 0, 0);
-	return read_all(client, heard, 1) != 0;
 }
 
 static void pin(unsigned int cpu)
@@ -286,13 +224,6 @@ static int check_parent(const char *mask)
 	return others != 0;
 }
 
-static int write_file(const char *path, const char *text)
-{
-	long fd = call(__NR_openat, AT_FDCWD, (long)path, O_WRONLY, 0, 0);
-
-	return call(__NR_write, fd, (long)text, length(text), 0, 0) != (long)length(text);
-}
-
 void begin(long *stack)
 {
 	char **argv = (char **)(stack + 1);
@@ -310,6 +241,10 @@ void begin(long *stack)
 		status = check_parent(argv[2]);
 	else if (stack[0] > 3 && same(argv[1], "through"))
 		status = go_through(parse(argv[2]), parse(argv[3]));
+	else if (stack[0] > 3 && same(argv[1], "pairs"))
+		status = make_pairs(parse(argv[2]), argv[3]);
+	else if (stack[0] > 3 && same(argv[1], "across"))
+		status = cross(argv[2], argv[3]) | cross(argv[3], argv[2]);
 	else if (stack[0] > 3 && same(argv[1], "write"))
 		status = write_file(argv[2], argv[3]);
 	else if (same(argv[1], "check"))

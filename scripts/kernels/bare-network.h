@@ -126,8 +126,9 @@ static void load_module(const char *path)
 {
 	long fd = call(__NR_openat, AT_FDCWD, (long)path, O_CLOEXEC, 0, 0);
 
-	if (call(__NR_finit_module, fd, (long)"", 0, 0, 0))
-		call(__NR_finit_module, fd, (long)"", MODULE_INIT_COMPRESSED_FILE, 0, 0);
+	/* In this order, as what is compressed is complained of on the console. */
+	if (call(__NR_finit_module, fd, (long)"", MODULE_INIT_COMPRESSED_FILE, 0, 0))
+		call(__NR_finit_module, fd, (long)"", 0, 0, 0);
 	call(__NR_close, fd, 0, 0, 0, 0);
 }
 
@@ -173,7 +174,7 @@ static int make_pairs(unsigned int count, const char *module)
 #define FRAMES 20
 #define PROTOCOL 0xb588 /* ETH_P_802_EX1, big-endian */
 
-/* A socket for frames of that protocol on an interface; waits five seconds for one at the most. */
+/* A socket for frames of that protocol on an interface; waits two seconds for one at the most. */
 static long frames_of(const char *interface)
 {
 	/* struct sockaddr_ll */
@@ -182,7 +183,7 @@ static long frames_of(const char *interface)
 		int index;
 		unsigned char rest[12];
 	} address = { 17, PROTOCOL, index_of(interface), "" };
-	long fd = call(__NR_socket, 17, 3, PROTOCOL, 0, 0), limit[] = { 5, 0 };
+	long fd = call(__NR_socket, 17, 3, PROTOCOL, 0, 0), limit[] = { 2, 0 };
 
 	call(__NR_setsockopt, fd, 1, 20, (long)limit, sizeof(limit)); /* SOL_SOCKET, SO_RCVTIMEO */
 	return call(__NR_bind, fd, (long)&address, sizeof(address), 0, 0) ? -1 : fd;

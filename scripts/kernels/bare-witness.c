@@ -244,7 +244,7 @@ void begin(long *stack)
 	else if (stack[0] > 3 && same(argv[1], "pairs"))
 		status = make_pairs(parse(argv[2]), argv[3]);
 	else if (stack[0] > 3 && same(argv[1], "across"))
-		status = cross(argv[2], argv[3]) | cross(argv[3], argv[2]);
+		status = cross(argv[2], argv[3]) || cross(argv[3], argv[2]);
 	else if (stack[0] > 3 && same(argv[1], "write"))
 		status = write_file(argv[2], argv[3]);
 	else if (same(argv[1], "check"))

@@ -247,12 +247,17 @@ describe("sockmap, where the ends do not agree", () => {
     expect(await failed[0]).toBe("ECONNRESET");
 
     onServed = (socket) => socket.resetAndDestroy();
-    const other = connect({ port, host: HOST });
-    const refused = errorOf(other);
-    other.write("x");
-    expect(await refused).toBe("ECONNRESET");
+    // Many times: which direction is told of the error first is a matter of luck.
+    const times = GUEST ? 1 : 100;
+    for (let i = 0; i < times; i++) {
+      const other = connect({ port, host: HOST });
+      const refused = errorOf(other);
+      other.on("end", () => other.destroy(new Error("an end like any other")));
+      other.write("x");
+      expect(await refused).toBe("ECONNRESET");
+    }
     const { stdout } = await hello.stop();
-    expect(eventsOf(stdout)).toMatchObject([{ error: "ECONNRESET" }, { error: "ECONNRESET" }]);
+    expect(eventsOf(stdout).map(({ error }) => error)).toEqual(Array(1 + times).fill("ECONNRESET"));
   });
 
   test("no target: the client is told, and so are we; the next one is served", async () => {

@@ -35,10 +35,33 @@ export class ConnectionError extends Error {
   }
 }
 
+/** One of the two sockets, as both directions see it: the kernel tells an error once, whoever asks. */
+class Side {
+  readonly socket: TcpSocket;
+  #failed = 0;
+
+  constructor(socket: TcpSocket) {
+    this.socket = socket;
+  }
+
+  /** The errno that it came to, 0 while there is none. */
+  failure(): number {
+    this.#failed ||= this.socket.error();
+    return this.#failed;
+  }
+
+  /** Throws ConnectionError where it came to one. */
+  check(): void {
+    if (this.failure() !== 0) throw new ConnectionError(this.failure());
+  }
+}
+
 /** What one socket sends to the other. */
 class Direction {
   readonly #from: TcpSocket;
   readonly #to: TcpSocket;
+  readonly #sender: Side;
+  readonly #receiver: Side;
   readonly #maps: PairMaps;
   readonly #cookie: bigint;
   /** What the other socket had been given before. */
@@ -46,16 +69,17 @@ class Direction {
   #carried = 0;
   #forwards = false;
   #held = false;
-  #failed = 0;
   /** What had been forwarded when last all of it had arrived. */
   #arrived = 0n;
 
-  constructor(from: TcpSocket, to: TcpSocket, maps: PairMaps) {
-    this.#from = from;
-    this.#to = to;
+  constructor(sender: Side, receiver: Side, maps: PairMaps) {
+    this.#sender = sender;
+    this.#receiver = receiver;
+    this.#from = sender.socket;
+    this.#to = receiver.socket;
     this.#maps = maps;
-    this.#cookie = from.cookie();
-    this.#before = to.handed();
+    this.#cookie = this.#from.cookie();
+    this.#before = this.#to.handed();
   }
 
   /** Makes the other socket fit to be sent to; whether the kernel took it. */
@@ -84,6 +108,7 @@ class Direction {
   async run(poller: PollerShare): Promise<void> {
     if (this.#forwards) await this.#watch(poller);
     else await this.#carry(poller);
+    this.#sender.check(); // where the other direction was told of it, this one sees an end like any other
     this.#to.finish();
   }
 
@@ -91,7 +116,7 @@ class Direction {
   async #watch(poller: PollerShare): Promise<void> {
     // An error is told once: each look at the socket is acted upon.
     while (!this.#held) {
-      this.#check();
+      this.#receiver.check();
       const found = this.#from.peek();
       if (found === 0) break;
       if (wouldBlock(found)) await poller.wait(this.#from.number);
@@ -100,7 +125,7 @@ class Direction {
       else throw new ConnectionError(-found);
     }
     for (let wait = SOON_MS; !this.#isDrained(); wait = Math.min(LATER_MS, wait * 2)) {
-      this.#check();
+      this.#receiver.check();
       await Bun.sleep(wait);
     }
     if (this.#held) await this.#carry(poller);
@@ -128,20 +153,9 @@ class Direction {
     if (bytes === undefined || bytes === this.#arrived || !this.#forwards || this.#held) return true;
     this.#held = this.#backlog() >= MOST_BACKLOG;
     if (this.#held) this.#maps.sources.delete(this.#cookie);
-    if (this.#held || this.#failure() !== 0) poller.cancel(this.#from.number);
+    if (this.#held || this.#receiver.failure() !== 0) poller.cancel(this.#from.number);
     else if (this.#backlog() <= 0 && this.#to.unacknowledged() === 0) this.#arrived = bytes;
     return bytes === this.#arrived;
-  }
-
-  /** Throws where the other socket takes nothing any more. */
-  #check(): void {
-    if (this.#failure() !== 0) throw new ConnectionError(this.#failure());
-  }
-
-  /** The errno that the other socket came to: the kernel tells it once. */
-  #failure(): number {
-    this.#failed ||= this.#to.error();
-    return this.#failed;
   }
 
   async #carry(poller: PollerShare): Promise<void> {
@@ -194,8 +208,9 @@ export class Pair {
   constructor(client: TcpSocket, target: TcpSocket, maps: PairMaps, poller: PollerShare) {
     this.#sockets = [client, target];
     this.#poller = poller;
-    this.#there = new Direction(client, target, maps);
-    this.#back = new Direction(target, client, maps);
+    const [one, other] = [new Side(client), new Side(target)];
+    this.#there = new Direction(one, other, maps);
+    this.#back = new Direction(other, one, maps);
   }
 
   /** Carries until both have finished or one fails: the errno of that, 0 where there is none. */

@@ -39,7 +39,9 @@ const sha256 = (chunks: readonly Uint8Array[]) => {
 };
 
 const servers: Server[] = [];
+const children: Bun.Subprocess[] = [];
 afterAll(() => {
+  for (const child of children) child.kill("SIGKILL");
   for (const server of servers) server.close();
 });
 
@@ -61,6 +63,7 @@ const TARGET = `let count = 0; require("net").createServer((socket) =>
 /** A target that is a process of its own, and how many bytes it has said that it read. */
 async function targetProcess(port: number): Promise<{ process: Bun.Subprocess; read(): number }> {
   const child = Bun.spawn([process.execPath, "-e", TARGET, `${port}`], { stdout: "pipe", stderr: "ignore" });
+  children.push(child);
   let said = "";
   const listening = Promise.withResolvers<void>();
   void (async () => {

@@ -39,7 +39,7 @@ const COMPLAINTS =
 
 function command(boot: Boot): string[] {
   const { machine } = boot;
-  const kernelCommand = `console=${machine.console} quiet panic=-1 oops=panic mitigations=off nokaslr random.trust_cpu=on`;
+  const kernelCommand = `console=${machine.console} quiet panic=-1 oops=panic softlockup_panic=1 mitigations=off nokaslr random.trust_cpu=on`;
   const append = `${kernelCommand} ${boot.kernelArguments}`.trim();
   return [
     ...[machine.qemu, ...machine.arguments, "-accel", "tcg,thread=multi", "-smp", "2", "-m", `${boot.memoryMiB}`],

@@ -28,7 +28,7 @@ const JSONL = ["--output", "jsonl"];
 
 describe("without sysfs", () => {
   const wrapper = ["unshare", "-m", "sh", "-c", 'umount -l /sys && exec "$@"', "sh"];
-  for (const mode of fewerInGuests(MODES, ["perf", "ring"])) {
+  for (const mode of fewerInGuests(MODES, ["ring"])) {
     test(`${mode} sees and accounts for all`, async () => {
       const shell = new NamedProgram(folder, "sh");
       const args = ["--mode", mode, "--comm", shell.name, ...JSONL];

@@ -91,7 +91,7 @@ describe("capabilities once attached", () => {
     for (const thread of threads) expect(thread).toEqual({ ...own, thread: thread.thread } as typeof thread);
   });
 
-  test("what threads keep that cannot be told to give it up is counted", async () => {
+  testHere("what threads keep that cannot be told to give it up is counted", async () => {
     const script = join(import.meta.dir, "scripts/drop-with-signal-taken.ts");
     const child = Bun.spawn([process.execPath, script], { stdio: ["ignore", "pipe", "inherit"] });
     const { dropped, threads } = JSON.parse(await child.stdout.text());

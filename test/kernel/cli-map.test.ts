@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import type { BpfHashMap, BpfLpmTrie, BpfMap, BpfObject, BpfPerCpuArray, BpfQueue } from "../../src/index.ts";
-import { load } from "./lib-support.ts";
+import { load, testHere } from "./lib-support.ts";
 import { make, u32, u64 } from "./maps-support.ts";
 import { fewerInGuests, hello, linesOf, recordsOf, SLOWNESS } from "./support.ts";
 
@@ -106,7 +106,7 @@ test("set, get and delete do what they say, in the bytes that bpftool sees", asy
   }
 });
 
-test("arrays, prefixes, bytes, queues and values of every CPU are read and written as text", async () => {
+testHere("arrays, prefixes, bytes, queues and values of every CPU are read and written as text", async () => {
   const [slots, plain] = [`${object.map("slots").id}`, `${object.map("plain").id}`];
   const byCpu = object.map("by_cpu") as BpfPerCpuArray<number>;
   const cpus = (byCpu.get(0) ?? []).map((_, cpu) => cpu + 5);
@@ -130,7 +130,7 @@ test("arrays, prefixes, bytes, queues and values of every CPU are read and writt
   expect(byCpu.get(0)?.sum()).toBe(cpus.reduce((all, one) => all + one, 0));
 });
 
-test("what cannot be is refused in one line, with its status", async () => {
+testHere("what cannot be is refused in one line, with its status", async () => {
   const [slots, plain] = [`${object.map("slots").id}`, `${object.map("plain").id}`];
   const wrong: readonly (readonly [args: string[], status: number, stderr: RegExp])[] = [
     [["dump", "no_such_map"], 1, /Cannot find a map named no_such_map/],

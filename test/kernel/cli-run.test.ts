@@ -11,6 +11,7 @@ import {
   SLOWNESS,
   scratch,
   summaryOf,
+  testHere,
   userSpace,
   writes,
 } from "./support.ts";
@@ -55,7 +56,7 @@ test("events, tables and sums of an object, as JSON, all of them exact", async (
   expect(records.some((record) => record.map === ".rodata" || record.map === ".bss")).toBe(false);
 });
 
-test("a buffer too small loses some, and says how many", async () => {
+testHere("a buffer too small loses some, and says how many", async () => {
   const { dd, set } = writer();
   const run = await new Hello(["run", OBJECT, ...set, "--buffer-size", "4096", ...JSONL]).attached();
   run.kill("SIGSTOP");

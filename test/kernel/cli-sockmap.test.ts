@@ -263,7 +263,7 @@ describe("sockmap, where the ends do not agree", () => {
     expect(eventsOf(stdout).map(({ error }) => error)).toEqual(Array(1 + times).fill("ECONNRESET"));
   });
 
-  test("no target: the client is told, and so are we; the next one is served", async () => {
+  testHere("no target: the client is told, and so are we; the next one is served", async () => {
     const to = await freePort();
     const { hello, port } = await proxyTo(to);
     const quiet = connect({ port, host: HOST }); // nothing that it sent is left unread: a reset is meant
@@ -383,7 +383,7 @@ describe("sockmap, where the ends do not agree", () => {
     for (const socket of sockets) socket.destroy();
   });
 
-  test("ended with connections open: they are reset, counted and reported", async () => {
+  testHere("ended with connections open: they are reset, counted and reported", async () => {
     const { hello, port } = await proxyTo(await target((socket) => socket.pipe(socket)));
     const socket = connect({ port, host: HOST });
     const error = new Promise((resolve) => socket.on("error", resolve).on("close", resolve));

@@ -192,29 +192,33 @@ test("wake() and close() end a wait, every one of several", async () => {
   ring.close();
 });
 
-test("many readers wait at once, and each is woken by its own", async () => {
-  using stack = new DisposableStack();
-  const all = Array.from({ length: 24 }, () => {
-    const object = stack.use(load("lib_ring", "emit"));
-    return { object, ring: stack.use(open(object)) };
-  });
-  const woken: number[] = [];
-  const waits = all.map(async ({ ring }, i) => {
-    await ring.wait();
-    woken.push(i);
-    return read(ring);
-  });
-  await Bun.sleep(50);
-  expect(woken).toEqual([]);
-  for (const i of [7, 3, 20]) {
-    const { object } = all[i] as (typeof all)[number];
-    emit(object, i + 1);
-    expect(await waits[i]).toBe(i + 1);
-  }
-  expect(woken).toEqual([7, 3, 20]);
-  for (const [i, { object }] of all.entries()) if (!woken.includes(i)) emit(object, i + 1);
-  expect(await Promise.all(waits)).toEqual(all.map((_, i) => i + 1));
-}, 60_000);
+testHere(
+  "many readers wait at once, and each is woken by its own",
+  async () => {
+    using stack = new DisposableStack();
+    const all = Array.from({ length: 24 }, () => {
+      const object = stack.use(load("lib_ring", "emit"));
+      return { object, ring: stack.use(open(object)) };
+    });
+    const woken: number[] = [];
+    const waits = all.map(async ({ ring }, i) => {
+      await ring.wait();
+      woken.push(i);
+      return read(ring);
+    });
+    await Bun.sleep(50);
+    expect(woken).toEqual([]);
+    for (const i of [7, 3, 20]) {
+      const { object } = all[i] as (typeof all)[number];
+      emit(object, i + 1);
+      expect(await waits[i]).toBe(i + 1);
+    }
+    expect(woken).toEqual([7, 3, 20]);
+    for (const [i, { object }] of all.entries()) if (!woken.includes(i)) emit(object, i + 1);
+    expect(await Promise.all(waits)).toEqual(all.map((_, i) => i + 1));
+  },
+  60_000,
+);
 
 test("a perf buffer is waited for like a ring, whichever CPU writes", async () => {
   using object = load("lib_perf", "emit");

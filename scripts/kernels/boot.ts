@@ -36,6 +36,7 @@ export interface BootResult {
 /** Words of a kernel that is in trouble, whatever its tests say. */
 const COMPLAINTS =
   /Kernel panic|\bOops\b|BUG: |general protection fault|WARNING: .*(at|CPU)|rcu.*stall|hung task|Out of memory/;
+const FATAL = /\bOops\b|soft lockup/;
 
 function command(boot: Boot): string[] {
   const { machine } = boot;
@@ -86,7 +87,8 @@ function troubleIn(console: string, timedOut: boolean, finished: boolean): strin
   const lines = readFileSync(console, "latin1")
     .split(/\r?\n/)
     .filter((line) => line.trim() !== "");
-  const complaint = lines.find((line) => COMPLAINTS.test(line));
+  // What it dies of says more than what it warned of before: a lost interrupt is an RCU stall first.
+  const complaint = lines.find((line) => FATAL.test(line)) ?? lines.find((line) => COMPLAINTS.test(line));
   if (complaint) return `the kernel says: ${complaint.trim()}`;
   if (finished) return undefined;
   return `${timedOut ? "timed out" : "ended without a result"}; console: ${lines.slice(-3).join(" | ") || "empty"}`;

@@ -31,9 +31,10 @@ export class Output {
 
   /** Notices a reader that goes away, from now until the next wait for room. */
   watch(): void {
-    void this.#waitFor("hangup").then((waited) => {
+    const noticed = this.#waitFor("hangup").then((waited) => {
       if (waited && isHungUp(this.#fd)) this.#break();
     });
+    noticed.catch(() => {}); // it is noticed with the next line, then
   }
 
   get broken(): boolean {
@@ -45,11 +46,16 @@ export class Output {
     if (!this.#broken) this.#lines.push(text);
   }
 
-  /** Settles when all is written, or the reader is gone. */
+  /** Settles when all is written, or the reader is gone. Throws BpfRuntimeError where it cannot be written or waited for. */
   async flush(): Promise<void> {
     if (this.#writeSome()) return;
-    do await this.#waitFor("writable");
-    while (!this.#writeSome());
+    try {
+      do await this.#waitFor("writable");
+      while (!this.#writeSome());
+    } catch (error) {
+      this.#drop();
+      throw error;
+    }
     this.watch();
   }
 
@@ -99,14 +105,15 @@ export class Output {
     this.#bytes = new Uint8Array(0);
   }
 
-  /** False where the descriptor cannot be waited for: a regular file, which is always writable. */
+  /** False where the descriptor need not be waited for: a regular file (EPERM) is always writable. Throws BpfRuntimeError. */
   async #waitFor(condition: "writable" | "hangup"): Promise<boolean> {
     this.#poller.cancel(this.#fd);
     try {
       await this.#poller.wait(this.#fd, condition);
       return !this.#broken;
-    } catch {
-      return false;
+    } catch (error) {
+      if (error instanceof BpfRuntimeError && error.errno === "EPERM") return false;
+      throw error;
     }
   }
 

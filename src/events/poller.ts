@@ -45,13 +45,14 @@ interface Waiting {
 
 /** The process's one waiting thread, started with the first wait and ended with the last registration. */
 class Poller {
-  readonly #epoll = new Epoll();
+  readonly #epoll: Epoll;
   readonly #stop: Fd;
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
 
   constructor() {
     checkRoom();
+    this.#epoll = new Epoll();
     const stop = eventfd(0, O_CLOEXEC);
     this.#stop = new Fd(stop);
     const stoppable = stop < 0 ? stop : this.#epoll.add(stop, EPOLLIN, STOP);

@@ -36,7 +36,7 @@ function numberIn(path: string, pattern: RegExp): number {
 export function probePmu(pmu: "kprobe" | "uprobe", program: LoadedProgram, place: string) {
   const path = `${PMUS}/${pmu}/type`;
   const type = numberIn(path, /^(\d+)/);
-  if (type >= 0) return { type, returns: 2 ** Math.max(0, numberIn(`${PMUS}/${pmu}/format/retprobe`, /config:(\d+)/)) };
+  if (type > 0) return { type, returns: 2 ** Math.max(0, numberIn(`${PMUS}/${pmu}/format/retprobe`, /config:(\d+)/)) };
   throw refuse(type, program, place, `open(${path})`, {
     unsupported: type === -ENOENT,
     ...(type === -ENOENT && withoutPmu(pmu)),

@@ -133,6 +133,23 @@ userSpace(() => {
       }
     });
 
+    test("nor is a reader waited for that does not read", async () => {
+      const fifo = join(folder, "unread");
+      expect(Bun.spawnSync(["mkfifo", fifo]).exitCode).toBe(0);
+      const holder = Bun.spawn(["sh", "-c", `exec 3<>${fifo}; head -c 65536 /dev/zero >&3; echo; exec sleep 600`], {
+        stdio: ["ignore", "pipe", "ignore"],
+      });
+      await holder.stdout.getReader().read();
+      const wrapper = ["sh", "-c", `ulimit -n 14; exec "$@" >${fifo}`, "sh", "timeout", "-s", "KILL", "10"];
+      const args = ["--mode", "ring", "--attach", "raw_tracepoint", "--comm", "nobody", "--output", "jsonl"];
+      const { status, stderr } = await hello(args, { wrapper });
+      holder.kill("SIGKILL");
+      expect(linesOf(stderr).at(-1)).toMatch(
+        /^hello-ebpf: Cannot wait for events: .* gave EMFILE: .*; raise the limit/,
+      );
+      expect(status).toBe(1);
+    });
+
     for (const limit of [6, 8, 9]) {
       test(`${limit} of them`, async () => {
         const wrapper = ["sh", "-c", `ulimit -n ${limit} && exec "$@"`, "sh"];

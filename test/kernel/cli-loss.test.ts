@@ -46,8 +46,8 @@ function expectAccounts({ status, stdout, stderr }: Ended, produced: number) {
   return summary;
 }
 
-for (const hook of fewerInGuests(["auto", ...workingHooks()], []))
-  for (const mode of ["ring", "perf"])
+for (const hook of fewerInGuests(["auto", ...workingHooks()], ["auto"]))
+  for (const mode of fewerInGuests(["ring", "perf"], ["ring"]))
     test(`${mode} by ${hook}: a buffer of one page under a storm`, async () => {
       const run = await storm(["--mode", mode, "--attach", hook, "--buffer-size", "4096"]);
       const { events, lost } = expectAccounts(run, WRITERS * EACH);

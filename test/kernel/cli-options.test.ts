@@ -258,6 +258,14 @@ describe("--count, --duration, --interval", () => {
       }
     });
 
+    test("no table twice at the end, though a refresh comes due while it ends", async () => {
+      for (let i = 0; i < 5; i++) {
+        const { stdout } = await hello(["--mode", "map", "--interval", "0.001", "--duration", "50ms", ...JSONL]);
+        const times = recordsOf(stdout).flatMap(({ type, ts }) => (type === "map" ? [ts] : []));
+        expect(new Set(times).size).toBe(times.length);
+      }
+    });
+
     test("without --interval a refresh comes every two seconds", async () => {
       const { stdout } = await hello(["--mode", "map", "--count", "2", ...JSONL]);
       const records = recordsOf(stdout);

@@ -50,6 +50,7 @@ userSpace(() => {
     const bad: string[][] = [
       [],
       ["ring"],
+      ["jsonl"],
       ["--mode"],
       ["--mode", ""],
       ["--mode", "RING"],

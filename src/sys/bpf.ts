@@ -62,8 +62,8 @@ function keepAlive(fields: Fields): void {
 }
 
 /**
- * The answer to a command that no kernel has, with an attribute larger than a page: -E2BIG before anybody else is asked, a security module included, unless
- * something before the kernel refuses bpf() itself.
+ * The answer to a command that no kernel has, with an attribute larger than a page: -E2BIG before anybody else is asked, a
+ * security module included, unless something before the kernel refuses bpf() itself.
  */
 export const probeOversize = (): number => syscall(NR_BPF, NO_COMMAND, 0, PAGE_SIZE + 1);
 const NO_COMMAND = 0x7fff; // from 5.19 to 6.4 those that make things are refused first to who lacks CAP_BPF

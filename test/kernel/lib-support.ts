@@ -1,6 +1,7 @@
 // What the tests of the library on real kernels share: fixtures loaded, programs run on a chosen CPU, and looks at
 // what the kernel and this process hold, that do not go through the code under test.
 
+import { afterEach, beforeEach, expect } from "bun:test";
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import {
@@ -173,4 +174,13 @@ export function thrownBy(action: () => unknown): unknown {
     return error;
   }
   throw new Error("Nothing was thrown");
+}
+
+/** Each test of the file leaves as many descriptors of the kernel's objects as it found. */
+export function leavesNoDescriptors(): void {
+  let before = 0;
+  beforeEach(() => {
+    before = bpfDescriptors().length;
+  });
+  afterEach(() => expect(bpfDescriptors()).toHaveLength(before));
 }

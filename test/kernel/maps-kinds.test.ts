@@ -1,6 +1,6 @@
 // The map types that are no tables, each by what it is for.
 
-import { afterAll, afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -37,17 +37,13 @@ import { handmadeProgram, progLoad } from "../../src/sys/bpf.ts";
 import { Fd } from "../../src/sys/fd.ts";
 import { addressOf, syscall } from "../../src/sys/libc.ts";
 import { SYSCALL_NUMBERS } from "../../src/sys/syscall-numbers.ts";
-import { bpfDescriptors, fixture, global, idsOf, load, PACKET, runOn, thrownBy, until } from "./lib-support.ts";
+import { fixture, global, idsOf, leavesNoDescriptors, load, PACKET, runOn, thrownBy, until } from "./lib-support.ts";
 import { has, isSince, lacks, make, rowOf, u32, u64 } from "./maps-support.ts";
 import { GUEST, SLOWNESS } from "./support.ts";
 
 setDefaultTimeout(10_000 * SLOWNESS);
 
-let before = 0;
-beforeEach(() => {
-  before = bpfDescriptors().length;
-});
-afterEach(() => expect(bpfDescriptors()).toHaveLength(before));
+leavesNoDescriptors();
 
 const folder = mkdtempSync(join(tmpdir(), "hello-maps-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -1,7 +1,7 @@
 // Maps of objects: slots that definitions set, maps that outlive their object by a pin, maps shared between objects,
 // and maps that others made, opened by path and number.
 
-import { afterAll, afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,16 +21,12 @@ import {
   openMapById,
   VerifierError,
 } from "../../src/index.ts";
-import { bpfDescriptors, fixture, global, kernelIds, load, PACKET, thrownBy } from "./lib-support.ts";
+import { fixture, global, kernelIds, leavesNoDescriptors, load, PACKET, thrownBy } from "./lib-support.ts";
 import { SLOWNESS } from "./support.ts";
 
 setDefaultTimeout(10_000 * SLOWNESS);
 
-let before = 0;
-beforeEach(() => {
-  before = bpfDescriptors().length;
-});
-afterEach(() => expect(bpfDescriptors()).toHaveLength(before));
+leavesNoDescriptors();
 
 /** A bpffs of our own. */
 const folder = mkdtempSync(join(tmpdir(), "hello-pins-"));

@@ -1,6 +1,6 @@
 // Every map type with keys and values, held against JavaScript's own Map: rows of one table.
 
-import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { BPF_F_NO_PREALLOC } from "elf-loader/uapi";
 import { possibleCpuCount } from "../../src/host/cpus.ts";
 import {
@@ -18,7 +18,7 @@ import {
   type Memory,
   probeMapType,
 } from "../../src/index.ts";
-import { bpfDescriptors, thrownBy } from "./lib-support.ts";
+import { leavesNoDescriptors, thrownBy } from "./lib-support.ts";
 import { isSince, lacks, make, randomNumbers, u32, u64 } from "./maps-support.ts";
 import { GUEST, SLOWNESS } from "./support.ts";
 
@@ -62,11 +62,7 @@ const contents = (map: BpfTable<number, Value, Value>) =>
   new Map([...map].map(([key, value]) => [key, plain(value)] as const).sort(([a], [b]) => a - b));
 const sorted = (model: Map<number, Value>) => new Map([...model].sort(([a], [b]) => a - b));
 
-let before = 0;
-beforeEach(() => {
-  before = bpfDescriptors().length;
-});
-afterEach(() => expect(bpfDescriptors()).toHaveLength(before));
+leavesNoDescriptors();
 
 test("the probe of no type says no on a kernel that should have it", () => {
   const answers = MAP_TYPES.map((row) => [row.name, probeMapType(row) === 0] as const);

@@ -26,7 +26,7 @@ export interface Totals {
   readonly produced: number;
   readonly events: number;
   readonly lost: number;
-  /** Times the kernel did not run the program because it was already running on that CPU. */
+  /** Times the kernel did not run the program because eBPF was already at work on that CPU. */
   readonly missed: number;
 }
 
@@ -128,7 +128,8 @@ export class Report {
   summary(totals: Totals): void {
     const { produced, events, lost, missed } = totals;
     const astray = produced - events - lost;
-    if (missed > 0) this.note(`${missed} times the kernel did not run the program: it was already running on that CPU`);
+    if (missed > 0)
+      this.note(`${missed} times the kernel did not run the program: eBPF was already at work on that CPU`);
     if (astray !== 0) this.note(`the accounts differ by ${astray}: ${produced} produced`);
     sayOnStderr(`${events} events, ${lost} lost`);
     this.#json("summary", { produced, events, lost, missed });

@@ -84,7 +84,11 @@ export class BpfProgram implements LoadedProgram, Disposable {
     return testRun(this, how instanceof Uint8Array ? { data: how, repeat } : how);
   }
 
-  /** How often the kernel passed the program over because it was already running on that CPU (5.12; 0 before). */
+  /**
+   * How often the kernel passed the program over (5.12; 0 before): where it was already running on that CPU, and a
+   * kprobe's also where another one's or a map operation of bpf() is under way there (6.7), which kernels that preempt let
+   * happen (bpf_prog_active, kernel/trace/bpf_trace.c).
+   */
   recursionMisses(): number {
     const info = new Uint8Array(bpf_prog_info.size);
     return objGetInfoByFd(this.fd.number, info) < 0 ? 0 : readField(bpf_prog_info, info, "recursion_misses");

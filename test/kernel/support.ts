@@ -1,7 +1,7 @@
 // What the kernel tests share: the executable under way, processes to be seen by it, facts about this kernel found
 // without our own loader, and what a process of ours holds in the kernel.
 
-import { afterAll } from "bun:test";
+import { afterAll, expect } from "bun:test";
 import {
   chmodSync,
   copyFileSync,
@@ -314,6 +314,19 @@ export function summaryOf(text: string): Summary {
     throw new Error(`No summary at the end: ${JSON.stringify(records.slice(-3))}`);
   const { produced, events, lost } = last;
   return { produced: Number(produced), events: Number(events), lost: Number(lost) };
+}
+
+/** How often the kernel did not run a program, as the run said at its end. */
+export const missedBy = ({ stderr }: Ended): number =>
+  Number(/^hello-ebpf: (\d+) times the kernel did not run the program: /m.exec(stderr)?.[1] ?? 0);
+
+/**
+ * That a run saw all that happened, and nothing else. What it may not have seen is what the kernel did not run the program
+ * for: on 7, which preempts, a kprobe while a bpf() is under way on that CPU, a raw tracepoint while it runs itself.
+ */
+export function expectAll(run: Ended, seen: number, happened: number): void {
+  expect(seen).toBeLessThanOrEqual(happened);
+  expect(seen).toBeGreaterThanOrEqual(happened - missedBy(run));
 }
 
 /** What a process holds in the kernel, by the numbers of its descriptors' fdinfo. */

@@ -126,6 +126,18 @@ userSpace(() => {
     expect(stdout).toMatch(/^ID 0: \d+ read in 100000 s, now \d+ \S+\n$/);
   });
 
+  test("chain: calls of one stretch of time that end in the next are reported there", async () => {
+    const [uid, stretch, calls] = [64321, 2, 4];
+    const common = ["--mode", "chain", "--syscall", "clock_nanosleep", "--uid", `${uid}`, "--output", "jsonl"];
+    const run = await new Hello([...common, "--limit", `${calls - 1}`, "--interval", `${stretch}`]).attached();
+    // Nobody of that user ends a call between the last one that begins and the first one that ends.
+    const into = Number(process.hrtime.bigint() % BigInt(stretch * 1e9)) / 1e6;
+    await Bun.sleep(stretch * 1000 - into + 50);
+    const sleeps = Array.from({ length: calls }, () => Bun.spawn(["sleep", `${stretch}`], { uid, gid: uid }));
+    expect(await Promise.all(sleeps.map((one) => one.exited))).toEqual(sleeps.map(() => 0));
+    expect(eventsOf(await run.stop())).toMatchObject([{ uid, count: calls }]);
+  });
+
   test("config: who shares the pinned filters leaves them", async () => {
     const pin = pinFolder("shared");
     const first = await new Hello(["--mode", "config", "--pin", pin, "--uid", "4242"]).attached();

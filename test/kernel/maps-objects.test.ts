@@ -2,7 +2,7 @@
 // and maps that others made, opened by path and number.
 
 import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { MapSpec } from "elf-loader";
@@ -22,7 +22,7 @@ import {
   VerifierError,
 } from "../../src/index.ts";
 import { fixture, global, kernelIds, leavesNoDescriptors, load, PACKET, thrownBy } from "./lib-support.ts";
-import { SLOWNESS } from "./support.ts";
+import { SLOWNESS, testHere } from "./support.ts";
 
 setDefaultTimeout(10_000 * SLOWNESS);
 
@@ -41,7 +41,7 @@ let folders = 0;
 function pins(): string {
   const path = join(folder, `p${folders++}`);
   expect(mounted.stderr.toString()).toBe("");
-  expect(Bun.spawnSync(["mkdir", path]).exitCode).toBe(0);
+  mkdirSync(path);
   return path;
 }
 const open = (pinPath: string, ...programs: string[]) => BpfObject.load(fixture("map_slots", ...programs), { pinPath });
@@ -114,6 +114,24 @@ test("a map pinned by name outlives its object, is found by the next one, and is
   (spec.maps.values().next().value as { pinning: string }).pinning = "by-name";
   expect(thrownBy(() => BpfObject.load(spec, { pinPath }))).toBeInstanceOf(VerifierError);
   expect(readdirSync(pinPath)).toEqual([]);
+});
+
+testHere("of two that pin a map at the same moment both have the one that was first", async () => {
+  const turns = new Int32Array(new SharedArrayBuffer(4));
+  const folders = Array.from({ length: 60 }, pins);
+  const workers = [1, 2].map(() => new Worker(new URL("./scripts/pin-worker.ts", import.meta.url)));
+  const [one, other] = await Promise.all(
+    workers.map((worker) => {
+      worker.postMessage({ folders, turns, threads: workers.length });
+      return new Promise<readonly number[]>((resolve, reject) => {
+        worker.onmessage = ({ data }) => resolve(data);
+        worker.onerror = ({ message }) => reject(new Error(message));
+      });
+    }),
+  );
+  for (const worker of workers) worker.terminate();
+  expect(one).toHaveLength(folders.length);
+  expect(one).toEqual(other as readonly number[]);
 });
 
 test("a map that differs is not used instead, whether pinned or given", () => {

@@ -249,6 +249,42 @@ for (const row of ROWS)
     });
   });
 
+describe("a bucket with more elements than a batch has room for", () => {
+  /** The kernel's hash of a key of 4 bytes with seed 0 (jhash2, include/linux/jhash.h). */
+  function jhash(key: number): number {
+    const start = 0xdeadbeef + 4;
+    let [a, b, c] = [(start + key) | 0, start | 0, start | 0];
+    const turned = (x: number, bits: number) => (x << bits) | (x >>> (32 - bits));
+    c = (c ^ b) - turned(b, 14);
+    a = (a ^ c) - turned(c, 11);
+    b = (b ^ a) - turned(a, 25);
+    c = (c ^ b) - turned(b, 16);
+    a = (a ^ c) - turned(c, 4);
+    b = (b ^ a) - turned(a, 14);
+    c = (c ^ b) - turned(b, 24);
+    return c;
+  }
+  const BPF_F_ZERO_SEED = 64;
+  const SLOTS = 64; // and as many buckets
+  const IN_ONE = 40; // where values of so many bytes leave room for 16 in a batch
+  const VALUE_SIZE = 8192;
+
+  test("is read whole, and taken whole", () => {
+    const spec = { keySize: 4, valueSize: VALUE_SIZE, maxEntries: SLOTS, flags: BPF_F_ZERO_SEED };
+    using map = make<BpfHashMap<number, Uint8Array>>("HASH", spec).withCodecs({ key: u32 });
+    const all = Array.from({ length: SLOTS ** 2 }, (_, key) => key);
+    const keys = all.filter((key) => jhash(key) % SLOTS === 0).slice(0, IN_ONE);
+    expect(keys).toHaveLength(IN_ONE);
+    keys.push(all.find((key) => jhash(key) % SLOTS !== 0) as number);
+    for (const key of keys) map.set(key, new Uint8Array(VALUE_SIZE).fill(key));
+    const read = new Map(map);
+    expect([read.size, map.size]).toEqual([keys.length, keys.length]);
+    for (const key of keys) expect(read.get(key)?.[VALUE_SIZE - 1]).toBe(key % 256);
+    expect(new Set([...map.takeAll()].map(([key]) => key))).toEqual(new Set(read.keys()));
+    expect(map.size).toBe(0);
+  });
+});
+
 describe("PERCPU", () => {
   test("values are added up, and the greatest is found, member by member", () => {
     using map = make<BpfHashMap<number, never, unknown>>("PERCPU_HASH", { keySize: 4, valueSize: 8, maxEntries: 4 });

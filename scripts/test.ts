@@ -25,6 +25,9 @@ const RELEASE = "test/release";
 const MUSL = "test/musl";
 const NOT_PURE = new Set(["kernel", "hardening", "bench", "release", "musl", "fixtures"]);
 
+/** What --only takes. */
+const PARTS = ["host", "release", "guests"];
+
 /** Emulated machines at a time, each of two processors: see runGuests. */
 const GUESTS_AT_ONCE = 2;
 
@@ -144,6 +147,10 @@ const { values, positionals } = parseArgs({
   options: { "no-guests": { type: "boolean" }, only: { type: "string" } },
   allowPositionals: true,
 });
+if (values.only !== undefined && !PARTS.includes(values.only)) {
+  console.error(`Cannot run only ${values.only}: there are ${PARTS.join(", ")}`);
+  process.exit(2);
+}
 const paths = positionals.filter((word) => word.includes("/"));
 const guests = chosen(positionals.filter((word) => !word.includes("/")));
 const whole = !values["no-guests"] && values.only === undefined;

@@ -6,7 +6,7 @@ import { EACCES, O_CLOEXEC, O_PATH, O_RDONLY } from "elf-loader/uapi";
 import { Fd } from "../sys/fd.ts";
 import { open, openat, readInto } from "../sys/libc.ts";
 import { mountDetached } from "../sys/mount.ts";
-import { readWhole } from "../sys/read.ts";
+import { readText } from "../sys/read.ts";
 
 /** What a refusal was for want of: mounting it takes the one, opening root's files in it as another user the other. */
 export const tracefsNeeds = (result: number): string[] => [result === -EACCES ? "CAP_DAC_OVERRIDE" : "CAP_SYS_ADMIN"];
@@ -51,11 +51,7 @@ export class Tracefs implements Disposable {
 
   /** A file's whole text, or -errno; of megabytes where it lists every function. */
   readAll(path: string): string | number {
-    const fd = this.open(path);
-    if (fd < 0) return fd;
-    using file = new Fd(fd);
-    const text = readWhole(file.number);
-    return typeof text === "number" ? text : new TextDecoder().decode(text);
+    return readText(this.open(path));
   }
 
   close(): void {

@@ -4,14 +4,13 @@
 // Looks at the options target and cookie.
 
 import { existsSync } from "node:fs";
-import { ENOENT, O_CLOEXEC, O_RDONLY } from "elf-loader/uapi";
+import { EINVAL, ENOENT, O_CLOEXEC, O_RDONLY } from "elf-loader/uapi";
 import { closeHint } from "../host/close-names.ts";
 import { addressesOf, kernelFunctionNames } from "../host/kernel-symbols.ts";
 import type { AttachOptions, Hook, LoadedProgram } from "../program/hook.ts";
-import { Fd } from "../sys/fd.ts";
 import { cString, open } from "../sys/libc.ts";
 import { perfEventOpen } from "../sys/perf-event.ts";
-import { readWhole } from "../sys/read.ts";
+import { readText } from "../sys/read.ts";
 import type { Fields } from "../sys/struct.ts";
 import type { BpfLink } from "./link.ts";
 import { attachToPerfEvent } from "./perf-event-link.ts";
@@ -20,13 +19,10 @@ import { refuse, targetOf, unusable } from "./refuse.ts";
 /** Where sysfs lists what counts and probes. */
 const PMUS = "/sys/bus/event_source/devices";
 
-/** The first number that a file of sysfs has by this pattern (0 where it has none), or -errno. */
+/** The first number that a file of sysfs has by this pattern, or -errno. */
 function numberIn(path: string, pattern: RegExp): number {
-  const fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return fd;
-  using file = new Fd(fd);
-  const text = readWhole(file.number);
-  return typeof text === "number" ? text : Number(pattern.exec(new TextDecoder().decode(text))?.[1] ?? 0);
+  const text = readText(open(path, O_RDONLY | O_CLOEXEC));
+  return typeof text === "number" ? text : Number(pattern.exec(text)?.[1] ?? -EINVAL);
 }
 
 /**

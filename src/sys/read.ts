@@ -1,5 +1,6 @@
 // read(2) of a descriptor to its end: files that the kernel writes as they are read.
 
+import { Fd } from "./fd.ts";
 import { readInto } from "./libc.ts";
 
 const CHUNK = 64 << 10;
@@ -19,4 +20,12 @@ export function readWhole(fd: number): Uint8Array | number {
     if (got === 0) return bytes.subarray(0, length);
     length += got;
   }
+}
+
+/** All text of a file that was just opened, and is closed again; or -errno, be it of the opening (`fd` below 0). */
+export function readText(fd: number): string | number {
+  if (fd < 0) return fd;
+  using file = new Fd(fd);
+  const text = readWhole(file.number);
+  return typeof text === "number" ? text : new TextDecoder().decode(text);
 }

@@ -1,6 +1,6 @@
 // The executable: from the command line to the exit status.
 
-import { BpfError } from "../index.ts";
+import { BpfError, closeHint } from "../index.ts";
 import { commandLineArguments } from "./arguments.ts";
 import { timestamp } from "./clock.ts";
 import type { Prepared } from "./commands/command.ts";
@@ -8,6 +8,7 @@ import { COMMANDS } from "./commands/index.ts";
 import { Endings } from "./endings.ts";
 import { EXIT, exitStatusOf, UsageError } from "./exit-status.ts";
 import { jsonLine } from "./json.ts";
+import { MODES } from "./modes/index.ts";
 import { parseOptions } from "./options.ts";
 import { Output, writeWhole } from "./output.ts";
 import { errorFields, oneLine, Report, sayOnStderr } from "./report.ts";
@@ -69,8 +70,17 @@ function prepare(argv: readonly string[]): Prepared | undefined {
   const [first, ...rest] = argv;
   const command = COMMANDS.find(({ name }) => name === first);
   if (command) return command.prepare(rest);
+  if (first !== undefined && !first.startsWith("-")) throw noCommand(first);
   const options = parseOptions(argv);
   return options && { format: options.output, verbose: options.verbose, run: (around) => runMode(options, around) };
+}
+
+/** Somebody left the --mode out, or did not find a command's name. */
+function noCommand(word: string): UsageError {
+  if (MODES.some(({ name }) => name === word)) return new UsageError(`Expected --mode ${word}`);
+  const names = COMMANDS.map(({ name }) => name);
+  const close = closeHint(word, names);
+  return new UsageError(`Expected --mode MODE or one of ${names.join(", ")}, got ${JSON.stringify(word)}${close}`);
 }
 
 process.exit(await main(commandLineArguments()));

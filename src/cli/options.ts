@@ -69,7 +69,7 @@ function commandLine(): Command {
   const command = newCommand("hello-ebpf")
     .description("Shows system calls as the kernel makes them, by eBPF, with nothing else installed.")
     .usage("--mode MODE [options] [-- CMD ARGS]")
-    .addOption(new Option("--mode <mode>", "what to show").choices(MODES.map(({ name }) => name)).makeOptionMandatory())
+    .addOption(new Option("--mode <mode>", "what to show").choices(MODES.map(({ name }) => name)))
     .addOption(new Option("--attach <hook>", "where to attach").choices(["auto", ...SYSCALL_HOOKS]).default("auto"))
     .option("--syscall <name>", "the system call to watch", valued(parseSyscall), DEFAULT_SYSCALL)
     .option(
@@ -106,7 +106,8 @@ export function parseOptions(argv: readonly string[]): Invocation | undefined {
   const parser = commandLine();
   if (!parseArguments(parser, ours)) return undefined;
   const { mode: name, verbose = false, keepPrivileges = false, ...rest } = parser.opts();
-  const mode = MODES.find((row) => row.name === name) as Mode;
+  const mode = MODES.find((row) => row.name === name);
+  if (!mode) throw new UsageError("Expected --mode MODE");
   return {
     mode,
     verbose,

@@ -110,6 +110,16 @@ userSpace(() => {
         expect(line).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/);
       });
 
+    for (const [word, line] of [
+      ["-x", /unknown option '-x'/],
+      ["ring", /Expected --mode ring;/],
+      ["lod", /Expected --mode MODE or one of .*load.*, got "lod" \(close: .*load/],
+    ] as const)
+      test(`${word}: what is wrong with it comes before what is missing`, async () => {
+        const run = await hello([word]);
+        expect([run.status, expectOneLine(run)]).toEqual([2, expect.stringMatching(line)]);
+      });
+
     test("an unknown system call: close names are said", async () => {
       for (const [wrong, right] of [
         ["execv", "execve"],

@@ -10,13 +10,17 @@ export interface Accounts {
 
 type Account = { produced: bigint; lost: bigint };
 
-/** Sums over all CPUs of the per-CPU map `accounts` (struct hello_account of bpf/include/hello.bpf.h). */
-export function readAccounts(object: BpfObject): Accounts {
+/** What the programs counted on each CPU: the per-CPU map `accounts` (struct hello_account of bpf/include/hello.bpf.h). */
+export function accountsOfCpus(object: BpfObject): readonly Account[] {
   const accounts = object.map("accounts");
-  const perCpu = accounts instanceof BpfPerCpuArray ? ((accounts.get(0) ?? []) as Account[]) : [];
+  return accounts instanceof BpfPerCpuArray ? ((accounts.get(0) ?? []) as Account[]) : [];
+}
+
+/** Sums over all CPUs. */
+export function readAccounts(object: BpfObject): Accounts {
   let produced = 0;
   let lost = 0;
-  for (const account of perCpu) {
+  for (const account of accountsOfCpus(object)) {
     produced += Number(account.produced);
     lost += Number(account.lost);
   }

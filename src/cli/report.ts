@@ -115,9 +115,10 @@ export class Report {
     this.record("map", { map: name, entries }, text);
   }
 
-  lost(cpu: number, count: number): void {
+  /** `full`: what had no room for them. */
+  lost(cpu: number, count: number, full = "buffer"): void {
     // Under load there are many of these: one that does not find room is not waited for, the sum comes at the end.
-    sayOnStderr(`hello-ebpf: lost ${count} events on CPU ${cpu}: the buffer was full`, 0);
+    sayOnStderr(`hello-ebpf: lost ${count} events on CPU ${cpu}: the ${full} was full`, 0);
     this.#json("lost", { cpu, count });
   }
 

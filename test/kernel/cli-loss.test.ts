@@ -58,6 +58,8 @@ for (const hook of fewerInGuests(["auto", ...workingHooks()], ["auto"]))
       const { events, lost } = expectAccounts(run, WRITERS * EACH);
       expect(events).toBeGreaterThan(0);
       expect(lost).toBeGreaterThan(0);
+      const told = recordsOf(run.stdout).flatMap(({ type, count }) => (type === "lost" ? [Number(count)] : []));
+      if (mode === "ring") expect(told.reduce((sum, count) => sum + count, 0)).toBe(lost);
     });
 
 for (const mode of ["ring", "perf"]) {
@@ -78,25 +80,27 @@ for (const mode of ["ring", "perf"]) {
   });
 }
 
-test("perf says each loss that the kernel told of, with the CPU", async () => {
-  const dd = new NamedProgram(folder, "dd");
-  const onFirstCpu = (count: number) => Bun.spawn(["taskset", "1", ...dd.command, ...writes(count)]).exited;
-  const args = ["--mode", "perf", "--buffer-size", "4096", "--syscall", "write", "--comm", dd.name, ...JSONL];
-  const run = await new Hello(args).attached();
-  run.kill("SIGSTOP"); // a page has room for less than a hundred
-  expect(await onFirstCpu(500)).toBe(0);
-  run.kill("SIGCONT");
-  await run.until(({ stdout }) => stdout.includes('"event"'));
-  await Bun.sleep(100 * SLOWNESS);
-  expect(await onFirstCpu(10)).toBe(0); // the kernel tells of a loss with the next record that fits
-  const { stdout, stderr } = await run.stop();
-  const { produced, lost } = summaryOf(stdout);
-  expect(produced).toBe(510);
-  expect(lost).toBeGreaterThan(400);
-  const told = recordsOf(stdout).filter(({ type }) => type === "lost");
-  expect(told.map(({ cpu, count }) => ({ cpu, count }))).toEqual([{ cpu: 0, count: lost }]);
-  expect(stderr).toMatch(new RegExp(`^hello-ebpf: lost ${lost} events on CPU 0`, "m"));
-});
+for (const mode of ["perf", "ring"])
+  test(`${mode} says what is lost while it goes on, with the CPU`, async () => {
+    const dd = new NamedProgram(folder, "dd");
+    const onFirstCpu = (count: number) => Bun.spawn(["taskset", "1", ...dd.command, ...writes(count)]).exited;
+    const args = ["--mode", mode, "--buffer-size", "4096", "--syscall", "write", "--comm", dd.name, ...JSONL];
+    const run = await new Hello(args).attached();
+    run.kill("SIGSTOP"); // a page has room for less than a hundred
+    expect(await onFirstCpu(500)).toBe(0);
+    run.kill("SIGCONT");
+    await run.until(({ stdout }) => stdout.includes('"event"'));
+    await Bun.sleep(1000 + 100 * SLOWNESS); // ring looks once a second
+    expect(await onFirstCpu(10)).toBe(0); // the kernel, and ring, tell of a loss with the next record that fits
+    await run.until(({ stdout }) => stdout.includes('"lost"'));
+    const { stdout, stderr } = await run.stop();
+    const { produced, lost } = summaryOf(stdout);
+    expect(produced).toBe(510);
+    expect(lost).toBeGreaterThan(400);
+    const told = recordsOf(stdout).filter(({ type }) => type === "lost");
+    expect(told.map(({ cpu, count }) => ({ cpu, count }))).toEqual([{ cpu: 0, count: lost }]);
+    expect(stderr).toMatch(new RegExp(`^hello-ebpf: lost ${lost} events on CPU 0: the buffer was full$`, "m"));
+  });
 
 testHere("map counts every one of a storm", async () => {
   const dd = new NamedProgram(folder, "dd");

@@ -189,6 +189,8 @@ userSpace(() => {
       await dd.run(writes(1000));
       const { stdout, status } = await run.stop();
       expect([status, summaryOf(stdout)]).toEqual([0, { produced: 1000, events: 100, lost: 900 }]);
+      const told = recordsOf(stdout).flatMap(({ type, count }) => (type === "lost" ? [Number(count)] : []));
+      expect(told.reduce((sum, count) => sum + count, 0)).toBe(900);
     }
   });
 

@@ -2,6 +2,7 @@
 
 import { type BpfObject, BpfQueue } from "../../index.ts";
 import { DEFAULT_INTERVAL_MS, IntervalTimer } from "../interval-timer.ts";
+import { losses } from "../losses.ts";
 import type { Report } from "../report.ts";
 import type { Settings } from "../settings.ts";
 import { type AnyEvent, eventSink } from "./event-source.ts";
@@ -24,6 +25,7 @@ function arrivals(object: BpfObject, { interval }: Settings, report: Report): So
   const map = object.map("arrivals", BpfQueue<AnyEvent>);
   const sink = eventSink(report);
   const timer = new IntervalTimer(interval ?? DEFAULT_INTERVAL_MS);
+  const { look, finish } = losses(object, report, "map");
   let asking = false;
   let ended = false;
   return {
@@ -34,6 +36,7 @@ function arrivals(object: BpfObject, { interval }: Settings, report: Report): So
         sink.show(event);
         count++;
       }
+      if (count > 0) look();
       asking = count === limit; // there may be more: they are asked for at once
       return count;
     },
@@ -43,6 +46,7 @@ function arrivals(object: BpfObject, { interval }: Settings, report: Report): So
       timer.wake();
     },
     received: sink.received,
+    finish,
     [Symbol.dispose]: () => timer.wake(),
   };
 }

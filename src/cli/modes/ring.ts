@@ -1,6 +1,7 @@
 // --mode ring: a struct for every event, through one ring buffer.
 
 import ringObject from "../../../build/bpf/hello_ring.bpf.o" with { type: "file" };
+import { losses } from "../losses.ts";
 import { type AnyEvent, eventSource, eventStruct } from "./event-source.ts";
 import { syscallMode } from "./syscall-mode.ts";
 
@@ -18,6 +19,16 @@ export const ring = syscallMode({
   open(object, options, report) {
     const reader = object.ringBuffer<AnyEvent>("events", eventStruct(options));
     report.bufferSize(options.bufferSize, reader.size);
-    return eventSource(reader, report);
+    const source = eventSource(reader, report);
+    const { look, finish } = losses(object, report, "buffer");
+    return {
+      ...source,
+      finish,
+      read(limit) {
+        const count = source.read(limit);
+        if (count > 0) look();
+        return count;
+      },
+    };
   },
 });

@@ -38,10 +38,15 @@ const { values: options, positionals: names } = parseArgs({
   allowPositionals: true,
 });
 
+/** What a loader's last line begins with, its status behind it. */
+const ENDED = "ended with status";
+
 /** Both loaders over all objects, each line with its loader's letter in front. */
 function script(libbpf: string, bun: string, ours: string): string {
   const each = `find . -name "*.o" | grep -F '${options.only ?? "."}' | sort | cut -c3- | xargs`;
-  return `${each} ${libbpf} | sed "s/^/L /"; ${each} ${bun} ${ours} 2>&1 | sed "s/^/O /"`;
+  const loader = (letter: string, command: string) =>
+    `{ ${each} ${command} 2>&1; echo "${ENDED} $?"; } | sed "s/^/${letter} /"`;
+  return `${loader("L", libbpf)}; ${loader("O", `${bun} ${ours}`)}`;
 }
 
 /**
@@ -151,6 +156,16 @@ async function main(names: readonly string[]): Promise<void> {
     const row = summarize(kernel, comparison);
     console.log(row);
     rows.set(kernel, row);
+    for (const [letter, loader] of [
+      ["L", "libbpf's loader"],
+      ["O", "ours"],
+    ]) {
+      if (lines.includes(`${letter} ${ENDED} 0`)) continue;
+      unexplained++;
+      console.log(
+        `${kernel}: ${loader} did not come to its end: ${lines.findLast((line) => line.startsWith(`${letter} `))}`,
+      );
+    }
   };
   if (names.length === 0 || names.includes("here")) judge(hostKernel(release()), await here(path));
   for (const guest of guests) judge(guest.id, await inGuest(guest, path));

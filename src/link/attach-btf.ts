@@ -10,6 +10,7 @@ import { moduleBtfs } from "../host/kernel-types.ts";
 import { moduleBtfFd } from "../host/module-btf.ts";
 import { programBtf } from "../host/program-btf.ts";
 import { vmlinuxBtf } from "../host/vmlinux-btf.ts";
+import { capabilitiesOf } from "../program/capabilities.ts";
 import type { LoadTarget } from "../program/hook.ts";
 import { handmadeProgram, progLoad } from "../sys/bpf.ts";
 import { Fd } from "../sys/fd.ts";
@@ -66,7 +67,7 @@ function refuseEarly(spec: ProgramSpec): void {
   if (result !== -EPERM) return;
   throw kernelError(result, {
     ...{ doing: `load program ${spec.name}`, call: "bpf(BPF_PROG_LOAD)", subject: `program ${spec.name}` },
-    needs: ["CAP_BPF", "CAP_PERFMON"],
+    needs: capabilitiesOf(spec.type),
   });
 }
 

@@ -2,6 +2,7 @@
 
 import { AttachError, type BpfError } from "elf-loader";
 import { kernelError, type Refused } from "../host/kernel-error.ts";
+import { capabilitiesOf } from "../program/capabilities.ts";
 import type { AttachOptions, LoadedProgram } from "../program/hook.ts";
 
 /** A kernel call's refusal as an error; `place` completes "attach program p to …". `result`: -errno. */
@@ -16,7 +17,7 @@ export function refuse(
     doing: `attach program ${program.name} to ${place}`,
     call,
     subject: `program ${program.name}`,
-    needs: ["CAP_BPF", "CAP_PERFMON"],
+    needs: capabilitiesOf(program.spec.type),
     attaching: true,
     ...more,
   });

@@ -14,6 +14,7 @@ import { hasKernelCapability } from "../host/capabilities.ts";
 import { closeHint } from "../host/close-names.ts";
 import { kernelRelease } from "../host/kernel.ts";
 import { errnoName, kernelError } from "../host/kernel-error.ts";
+import { capabilitiesOf } from "./capabilities.ts";
 import { nameUnresolved, sentence } from "./unresolved.ts";
 import { explainVerdict } from "./verdicts.ts";
 
@@ -67,8 +68,7 @@ export function loadError(result: number, spec: ProgramSpec, linked: LinkedProgr
       log,
     });
   }
-  const needs = ["CAP_BPF", "CAP_PERFMON"];
-  const refused = { doing: `load program ${spec.name}`, call: CALL, subject, needs };
+  const refused = { doing: `load program ${spec.name}`, call: CALL, subject, needs: capabilitiesOf(spec.type) };
   if (result === -EINVAL) {
     const likely = `kernel ${kernelRelease()} does not know this program type or attach type`;
     return kernelError(result, { ...refused, unsupported: true, likely, action: "attach by another hook (--attach)" });

@@ -3,8 +3,11 @@
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { EINVAL, EPERM } from "elf-loader/uapi";
 import { BpfObject, ownTgid } from "../../src/index.ts";
-import { fixture } from "./lib-support.ts";
+import { capabilitiesOf } from "../../src/program/capabilities.ts";
+import { fixture, objectPath } from "./lib-support.ts";
 import {
   EXECUTABLE,
   fewerInGuests,
@@ -14,6 +17,7 @@ import {
   KERNEL,
   linesOf,
   SLOWNESS,
+  testHere,
   withCapabilities,
   withFilter,
 } from "./support.ts";
@@ -21,6 +25,7 @@ import {
 setDefaultTimeout(20_000 + SLOWNESS * 3_000);
 
 // include/uapi/linux/capability.h
+const CAP_NET_ADMIN = 12;
 const CAP_PERFMON = 38;
 const CAP_BPF = 39;
 
@@ -112,5 +117,45 @@ describe("one cause is named", () => {
         stdout: "",
         lines: [expect.stringMatching(line)],
       });
+    });
+});
+
+/** The kernel itself is asked: by the least program of every type that a section can name. */
+describe("capabilities that a program type needs", () => {
+  const NUMBERS: { readonly [name: string]: number } = { CAP_NET_ADMIN, CAP_PERFMON, CAP_BPF };
+  const script = join(import.meta.dir, "scripts/load-types.ts");
+  function answers(kept: readonly number[]): Map<number, number> {
+    const command = [...withCapabilities(kept), process.execPath, script];
+    const { stdout, stderr, exitCode } = Bun.spawnSync(command);
+    if (exitCode !== 0) throw new Error(stderr.toString());
+    return new Map(JSON.parse(stdout.toString()));
+  }
+
+  testHere("are those without which the kernel says EPERM, and no more", () => {
+    const [all, least] = [answers(Object.values(NUMBERS)), answers([CAP_BPF])];
+    // A kernel that is locked down refuses some to everybody, freplace wants a program; an unknown type is told nothing else.
+    const tells = (type: number) => all.get(type) !== -EPERM && [all, least].some((of) => of.get(type) !== -EINVAL);
+    const types = [...all.keys()].filter(tells);
+    expect(types.length).toBeGreaterThan(25);
+    for (const kept of [[CAP_BPF], [CAP_BPF, CAP_PERFMON], [CAP_BPF, CAP_NET_ADMIN], [CAP_PERFMON, CAP_NET_ADMIN]]) {
+      const found = answers(kept);
+      const forbidden = types.filter((type) => found.get(type) === -EPERM);
+      const lacking = (type: number) => capabilitiesOf(type).some((name) => !kept.includes(NUMBERS[name] ?? -1));
+      expect({ kept, forbidden }).toEqual({ kept, forbidden: types.filter(lacking) });
+    }
+  });
+
+  const REQUIREMENTS: readonly (readonly [object: string, kept: readonly number[], lacks: string])[] = [
+    ["hooks_replaced", [CAP_BPF, CAP_PERFMON], "CAP_NET_ADMIN"],
+    ["hooks_replaced", [CAP_BPF], "CAP_NET_ADMIN"],
+    ["lib_perf", [CAP_BPF, CAP_NET_ADMIN], "CAP_PERFMON"],
+  ];
+  for (const [object, kept, lacks] of REQUIREMENTS)
+    testHere(`${object} with ${kept.length} others lacks ${lacks}, and nothing else is named`, async () => {
+      const { stdout } = await hello(["load", objectPath(object)], { wrapper: withCapabilities(kept) });
+      const missing = `--cap-add=${lacks.replace("CAP_", "")}`;
+      expect(stdout).toEndWith(
+        `bpf(BPF_PROG_LOAD) gave EPERM: the process lacks ${lacks}; run as root, or in a container with ${missing}\n`,
+      );
     });
 });

@@ -2,9 +2,9 @@
 // (kernel/trace/trace_event_perf.c, perf_uprobe_init, 4.17). The target is as in user-target.ts.
 // They look at the options target, pid (of one process; of all where nothing is said) and cookie (5.15).
 
-import { EINVAL, ENOENT } from "elf-loader/uapi";
+import { EACCES, EINVAL, ENOENT, PERF_COUNT_SW_CPU_CLOCK, PERF_TYPE_SOFTWARE } from "elf-loader/uapi";
 import type { AttachOptions, Hook, LoadedProgram } from "../program/hook.ts";
-import { cString } from "../sys/libc.ts";
+import { close, cString } from "../sys/libc.ts";
 import { perfEventOpen } from "../sys/perf-event.ts";
 import { probePmu } from "./kprobe.ts";
 import type { BpfLink } from "./link.ts";
@@ -20,6 +20,16 @@ export interface UserProbe {
   readonly isReturn: boolean;
   /** Where in the file a counter is that says how many look: a semaphore of a static marker (4.20). */
   readonly semaphore?: number;
+}
+
+/**
+ * Since 6.16 and its stable kernels only CAP_SYS_ADMIN may probe user space, where before CAP_PERFMON was enough
+ * (perf_uprobe_event_init): it is that where a counter of the whole CPU is granted and a probe is not.
+ */
+function neededFor(result: number): string[] {
+  const counter = perfEventOpen({ type: PERF_TYPE_SOFTWARE, config: PERF_COUNT_SW_CPU_CLOCK }, -1, 0);
+  if (counter >= 0) close(counter);
+  return [result === -EACCES && counter >= 0 ? "CAP_SYS_ADMIN" : "CAP_PERFMON"];
 }
 
 /** `hook` and `target`: what it is called. */
@@ -50,7 +60,7 @@ export function attachUprobe(
       : event === -EINVAL
         ? "no instruction begins there, or it is none that can be probed"
         : "the process is gone, or its code cannot be probed";
-  const more = { needs: ["CAP_PERFMON"], kind: "perf" as const, likely, action: "give another place" };
+  const more = { needs: neededFor(event), kind: "perf" as const, likely, action: "give another place" };
   throw refuse(event, program, place, "perf_event_open()", more);
 }
 

@@ -26,6 +26,7 @@ setDefaultTimeout(20_000 + SLOWNESS * 3_000);
 
 // include/uapi/linux/capability.h
 const CAP_NET_ADMIN = 12;
+const CAP_SYS_ADMIN = 21;
 const CAP_PERFMON = 38;
 const CAP_BPF = 39;
 
@@ -158,4 +159,16 @@ describe("capabilities that a program type needs", () => {
         `bpf(BPF_PROG_LOAD) gave EPERM: the process lacks ${lacks}; run as root, or in a container with ${missing}\n`,
       );
     });
+});
+
+/** Kernels since 6.16, and stable ones with its fix, let nobody else probe user space; the others let CAP_PERFMON. */
+testHere("uprobe: CAP_SYS_ADMIN is named where the kernel wants that, and is enough", async () => {
+  const run = (...kept: number[]) =>
+    hello(["run", objectPath("hooks_user"), "--duration", "100ms"], {
+      wrapper: withCapabilities([CAP_BPF, CAP_PERFMON, ...kept]),
+    });
+  const refused = linesOf((await run()).stderr).filter((line) => line.includes("perf_event_open()"));
+  for (const line of refused) expect(line).toEndWith("gave EACCES: the process lacks CAP_SYS_ADMIN");
+  expect([0, 4]).toContain(refused.length);
+  expect((await run(CAP_SYS_ADMIN)).stderr).not.toContain("perf_event_open()");
 });

@@ -2,10 +2,20 @@
 // congestion control. The object's struct may have fewer members than the running kernel's, in another order: what the
 // kernel gets is made member by member (libbpf's bpf_map__init_kern_struct_ops).
 
-import { BpfRuntimeError, type Btf, type BtfComposite, type MapSpec, UnsupportedError } from "elf-loader";
-import { BPF_MAP_TYPE_STRUCT_OPS } from "elf-loader/uapi";
+import { assemble, BpfRuntimeError, type Btf, type BtfComposite, type MapSpec, UnsupportedError } from "elf-loader";
+import {
+  BPF_ALU64,
+  BPF_EXIT,
+  BPF_JMP,
+  BPF_K,
+  BPF_MAP_TYPE_STRUCT_OPS,
+  BPF_MOV,
+  BPF_PROG_TYPE_SOCKET_FILTER,
+} from "elf-loader/uapi";
 import { vmlinuxBtf } from "../host/vmlinux-btf.ts";
-import { mapUpdateElem } from "../sys/bpf.ts";
+import { handmadeProgram, mapUpdateElem, progLoad } from "../sys/bpf.ts";
+import { Fd } from "../sys/fd.ts";
+import { withMemlockRaised } from "../sys/memlock.ts";
 import { indexKey } from "./codec.ts";
 import { BpfMap } from "./map.ts";
 import type { MapType } from "./type.ts";
@@ -23,7 +33,20 @@ interface KernelStruct {
   readonly struct: BtfComposite;
 }
 
+let wakened = false;
+/**
+ * Before the first program since it was started an older kernel has not read its own BTF, and knows no operations
+ * (ENOTSUPP; bpf_get_btf_vmlinux, called by bpf_check alone on 5.10). Any program will do.
+ */
+function wakeKernelBtf(): void {
+  if (wakened) return;
+  const least = assemble([{ code: BPF_ALU64 | BPF_MOV | BPF_K, imm: 0 }, { code: BPF_JMP | BPF_EXIT }]);
+  using program = new Fd(withMemlockRaised(() => progLoad(handmadeProgram(BPF_PROG_TYPE_SOCKET_FILTER, least))));
+  wakened = program.number >= 0;
+}
+
 function findKernelStruct(name: string): KernelStruct | undefined {
+  wakeKernelBtf();
   const btf = vmlinuxBtf();
   const valueId = btf?.findByName(`bpf_struct_ops_${name}`, "struct") ?? 0;
   const value = btf?.type(valueId);

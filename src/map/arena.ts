@@ -21,7 +21,7 @@ export class BpfArena extends BpfMap {
     this.#mapping = mapping;
   }
 
-  /** Typed views over the whole arena; not to be touched after close(). */
+  /** Typed views over the whole arena; not to be touched after close(), which ends the process. */
   get memory(): Memory {
     return this.#mapping.memory;
   }

@@ -62,12 +62,15 @@ export class ArrayMemory<V = unknown> implements Disposable {
     this.#codec = codec;
   }
 
-  /** Typed views over all values: not to be touched after close(), nor written where the mapping is not writable. */
+  /**
+   * Typed views over all values: not to be touched after close(), nor written where the mapping is not writable, which
+   * ends the process. Throws BpfRuntimeError once it is closed, as all below.
+   */
   get memory(): Memory {
     return this.#mapping.memory;
   }
 
-  /** One value's bytes, not a copy. */
+  /** One value's bytes, not a copy: what holds for `memory` holds for them. */
   bytes(index: number): Uint8Array {
     this.#check(index);
     return this.memory.u8.subarray(index * this.stride, index * this.stride + this.#codec.size);
@@ -78,7 +81,12 @@ export class ArrayMemory<V = unknown> implements Disposable {
     return this.#codec.decode(Memory.from(this.bytes(index)), 0);
   }
 
+  /** Throws BpfRuntimeError where the mapping is for reading only. */
   set(index: number, value: V): void {
+    if (!this.#mapping.writable)
+      throw new BpfRuntimeError("Cannot write the array's memory: it was mapped for reading only", {
+        subject: "memory",
+      });
     this.bytes(index).set(this.#codec.encode(value));
   }
 

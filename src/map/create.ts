@@ -1,7 +1,8 @@
 // Maps made by a definition, or found in the kernel by path or number.
 
-import type { BpfError, Btf, MapSpec } from "elf-loader";
+import { type BpfError, BpfRuntimeError, type Btf, type MapSpec } from "elf-loader";
 import { BPF_F_MMAPABLE, E2BIG, EINVAL, ENOENT, ENOMEM } from "elf-loader/uapi";
+import { fdKind } from "../host/fd-info.ts";
 import { kernelRelease } from "../host/kernel.ts";
 import { kernelError } from "../host/kernel-error.ts";
 import { btfById } from "../host/program-btf.ts";
@@ -180,8 +181,20 @@ function createError(result: number, spec: MapSpec, type: MapType): BpfError {
 export function openMap(path: string, flags = 0): BpfMap {
   const fd = objGet(path, flags);
   if (fd < 0) throw pinError(fd, "open a map", "bpf(BPF_OBJ_GET)", path);
-  return adoptMap(fd, path);
+  const kind = fdKind(fd) ?? MAP;
+  if (kind === MAP) return adoptMap(fd, path);
+  new Fd(fd).close();
+  const likely = `it is ${PINNED[kind] ?? kind}`;
+  throw new BpfRuntimeError(`Cannot open a map at ${path}`, { subject: path, likely, action: "name a map" });
 }
+
+/** What else may be pinned, by the kernel's names; to BPF_OBJ_GET_INFO_BY_FD it would look like a map. */
+const MAP = "bpf-map";
+const PINNED: { readonly [kind: string]: string } = {
+  "bpf-prog": "a program",
+  "bpf-link": "a link",
+  bpf_link: "a link",
+};
 
 /** Opens a map by the kernel's number (CAP_SYS_ADMIN); undefined where there is none. The caller closes it. */
 export function openMapById(id: number): BpfMap | undefined {

@@ -9,9 +9,15 @@ import { BpfMap } from "./map.ts";
 /** A descriptor, or what owns one: a program, a map. */
 export type HasFd = number | Fd | { readonly fd: Fd };
 
+const DESCRIPTORS = 2 ** 31;
+
+/** Throws TypeError where it is nothing of the kind; a closed one's number is -1, which the kernel refuses (EBADF). */
 export function fdOf(from: HasFd): number {
-  if (typeof from === "number") return from;
-  return "fd" in from ? from.fd.number : from.number;
+  const { fd, number } = Object(from) as { fd?: Fd; number?: number };
+  const found = typeof from === "number" ? from : (fd?.number ?? number);
+  if (Number.isInteger(found) && Math.abs(found as number) < DESCRIPTORS) return found as number;
+  const given = typeof from === "object" ? "an object without one" : String(from);
+  throw new TypeError(`Cannot use ${given} as a descriptor: expected a number, or what has one, such as a map`);
 }
 
 /** The bytes of a descriptor as value of 4 or 8 bytes. */
@@ -31,7 +37,7 @@ export class BpfDescriptorArray extends BpfMap {
     return this.spec.maxEntries;
   }
 
-  /** Throws E2BIG beyond the end, EBADF or EINVAL where the descriptor is of another kind than the map takes. */
+  /** Throws TypeError where it has no descriptor, E2BIG beyond the end, EBADF or EINVAL where the descriptor is of another kind than the map takes. */
   set(index: number, what: HasFd, flags: number = BPF_ANY): this {
     this.update(indexKey(index), fdValue(what, this.spec.valueSize), flags);
     return this;

@@ -1,9 +1,11 @@
 // Where XDP programs redirect packets to: DEVMAP, DEVMAP_HASH (kernel/bpf/devmap.c: interfaces) and CPUMAP
 // (kernel/bpf/cpumap.c: CPUs, each with a queue). Values have 4 bytes, or 8 with a program that runs there (5.8, 5.9).
+// A number of 0 would empty the slot: that is delete()'s business.
 
 import type { Memory } from "elf-loader";
 import { BPF_F_RDONLY_PROG, BPF_MAP_TYPE_CPUMAP, BPF_MAP_TYPE_DEVMAP, BPF_MAP_TYPE_DEVMAP_HASH } from "elf-loader/uapi";
-import { type Codec, indexCodec, scratch } from "./codec.ts";
+import { findInterface } from "../host/interfaces.ts";
+import { type Codec, indexCodec, parseJson, scratch } from "./codec.ts";
 import { fdOf, type HasFd } from "./descriptors.ts";
 import { BpfKeyedMap } from "./table.ts";
 import type { MapType } from "./type.ts";
@@ -27,7 +29,7 @@ export interface ReadTarget {
 }
 
 /** struct bpf_devmap_val and bpf_cpumap_val: a number, and a descriptor that is read back as a number. */
-function targetCodec(size: number, name: "ifindex" | "queueSize"): Codec {
+function targetCodec(size: number, name: "ifindex" | "queueSize", parse = parseTarget): Codec {
   return {
     size,
     decode(memory: Memory, offset: number) {
@@ -38,16 +40,36 @@ function targetCodec(size: number, name: "ifindex" | "queueSize"): Codec {
       return { [name]: number, ...(id ? { programId: id } : {}) };
     },
     encode(value) {
-      const target = (typeof value === "number" ? { [name]: value } : value) as { [key: string]: unknown };
-      const { program } = target as { program?: HasFd };
+      const target = (typeof value === "object" ? { ...value } : { [name]: value }) as { program?: HasFd };
+      const { [name]: number, program, ...more } = target as { [key: string]: unknown; program?: HasFd };
+      for (const other of Object.keys(more))
+        throw new TypeError(`Cannot encode ${other}: expected ${name} and, by its descriptor, program`);
+      if (typeof number !== "number" || !Number.isInteger(number) || number < 1 || number > 0xffff_ffff)
+        throw new TypeError(`Cannot encode ${String(number)} as ${name}: expected an integer from 1`);
       if (program !== undefined && size < 8)
         throw new TypeError("Cannot encode a program: the map's values have 4 bytes");
       const bytes = scratch(8);
-      bytes.u32[0] = Number(target[name]);
+      bytes.u32[0] = number;
       if (program !== undefined) bytes.u32[1] = fdOf(program);
       return bytes.u8.subarray(0, size);
     },
+    parse,
   };
+}
+
+/** A number, or a target as JSON; a descriptor cannot be typed. */
+function parseTarget(text: string): unknown {
+  const target = parseJson(text);
+  if (Object(target).program === undefined) return target;
+  throw new TypeError("Cannot use program: a program is put there by who has loaded it");
+}
+
+/** The same, or an interface by its name. */
+function parseInterface(text: string): unknown {
+  if (typeof parseJson(text) !== "string") return parseTarget(text);
+  const found = findInterface(text);
+  if (typeof found === "number") return found;
+  throw new TypeError(`Cannot find it: ${found}`);
 }
 
 /** Interfaces by index, or by any number in a DEVMAP_HASH. Empty slots are not there. */
@@ -59,7 +81,7 @@ export class BpfDevMap extends BpfKeyedMap<number, DeviceTarget & ReadTarget, nu
   }
 
   protected override makeValueCodec(): Codec {
-    return targetCodec(this.spec.valueSize, "ifindex");
+    return targetCodec(this.spec.valueSize, "ifindex", parseInterface);
   }
 }
 

@@ -39,7 +39,7 @@ import { addressOf, syscall } from "../../src/sys/libc.ts";
 import { SYSCALL_NUMBERS } from "../../src/sys/syscall-numbers.ts";
 import { fixture, global, idsOf, leavesNoDescriptors, load, PACKET, runOn, thrownBy, until } from "./lib-support.ts";
 import { has, isSince, lacks, make, rowOf, u32, u64 } from "./maps-support.ts";
-import { GUEST, SLOWNESS } from "./support.ts";
+import { GUEST, SLOWNESS, testHere } from "./support.ts";
 
 setDefaultTimeout(10_000 * SLOWNESS);
 
@@ -306,6 +306,30 @@ test("DEVMAP and CPUMAP: where packets go, by index, read back as they were set"
   }
 });
 
+testHere("DEVMAP and CPUMAP: what is no target is refused, and leaves the slot as it was", () => {
+  using devices = make<BpfDevMap>("DEVMAP", { keySize: 4, valueSize: 4, maxEntries: 1 }).set(0, LOOPBACK);
+  using cpus = make<BpfCpuMap>("CPUMAP", { keySize: 4, valueSize: 4, maxEntries: 1 }).set(0, 64);
+  for (const wrong of [{ ifidx: 1 }, { qsize: 64 }, {}, "lo", 0, -1, 0.5, 2 ** 32, Number.NaN, null, undefined])
+    for (const map of [devices, cpus])
+      expect([wrong, thrownBy(() => map.set(0, wrong as never)) instanceof TypeError]).toEqual([wrong, true]);
+  expect([devices.get(0), cpus.get(0)]).toEqual([{ ifindex: LOOPBACK }, { queueSize: 64 }]);
+});
+
+testHere("what is no descriptor is refused: it would be that of standard input", () => {
+  using outer = make<BpfMapOfMaps<number>>("ARRAY_OF_MAPS", {
+    ...{ keySize: 4, valueSize: 4, maxEntries: 1, innerMap: template },
+  });
+  using programs = make<BpfProgArray>("PROG_ARRAY", { keySize: 4, valueSize: 4, maxEntries: 1 });
+  for (const wrong of [{}, Number.NaN, 0.5, 2 ** 32, "foo", null, undefined])
+    for (const map of [outer, programs]) {
+      const error = thrownBy(() => map.set(0, wrong as never)) as Error;
+      expect([wrong, error instanceof TypeError, error.message]).toEqual([
+        ...[wrong, true],
+        expect.stringMatching(/^Cannot use .* as a descriptor: /),
+      ]);
+    }
+});
+
 test("DEVMAP and CPUMAP: a program goes in by descriptor and comes out by number", () => {
   using object = load("map_redirect", "at_device", "at_cpu");
   const [device, cpu] = idsOf(object).programs;
@@ -455,6 +479,8 @@ test.skipIf(lacks("ARENA"))("ARENA: programs and user space see the same memory 
   expect(thrownBy(() => arena.at(arena.address + 16n * 4096n, 4))).toBeInstanceOf(BpfError);
   // A page that nobody touched appears with the first touch by user space.
   expect(arena.view(15 * 4096, 4).u32[0]).toBe(0);
+  arena.close();
+  expect(thrownBy(() => arena.view(0, 4))).toBeInstanceOf(BpfError);
 });
 
 /** Two threads that run a program at the same time, while `during` is done so often; how often they ran it in all. */

@@ -21,6 +21,7 @@ import {
   openMapById,
   VerifierError,
 } from "../../src/index.ts";
+import { objPin } from "../../src/sys/bpf.ts";
 import { fixture, global, kernelIds, leavesNoDescriptors, load, PACKET, thrownBy } from "./lib-support.ts";
 import { SLOWNESS, testHere } from "./support.ts";
 
@@ -225,6 +226,22 @@ test("any map is pinned, found, and refused with a reason", () => {
     expect([errno, likely]).toEqual(["EPERM", `it was opened for ${what} only`]);
   }
   rmSync(path);
+});
+
+testHere("a program or a link that is pinned is no map", () => {
+  const pinPath = pins();
+  using object = load("hooks_kernel", "on_raw_tracepoint");
+  const [program, link] = [join(pinPath, "program"), join(pinPath, "link")];
+  expect(objPin(object.program("on_raw_tracepoint").fd.number, program)).toBe(0);
+  using attached = object.program("on_raw_tracepoint").attach();
+  attached.pin(link);
+  for (const [path, what] of [
+    [program, "a program"],
+    [link, "a link"],
+  ] as const) {
+    const error = thrownBy(() => openMap(path)) as BpfError;
+    expect([error.message, error.likely]).toEqual([`Cannot open a map at ${path}`, `it is ${what}`]);
+  }
 });
 
 test("maps are listed and opened by their numbers", () => {

@@ -357,9 +357,12 @@ describe("ARRAY", () => {
     expect(map.get(1)).toBe(99);
     for (const index of [-1, 3000, 0.5]) expect(() => memory.get(index)).toThrow(RangeError);
     memory.close();
+    for (const use of [() => memory.get(0), () => memory.set(0, 1), () => memory.bytes(0), () => memory.memory])
+      expect(thrownBy(use)).toMatchObject({ message: expect.stringContaining("it is closed") });
     map.freeze();
     using readable = map.mmap(false);
     expect(readable.get(2999)).toBe(41);
+    expect(thrownBy(() => readable.set(0, 1))).toBeInstanceOf(BpfRuntimeError);
     expect(errnoOf(() => map.mmap())).toBe("EPERM");
     using plainMap = make<typeof map>("ARRAY", { keySize: 4, valueSize: 4, maxEntries: 1 });
     expect(errnoOf(() => plainMap.mmap())).toMatch(/^E/);

@@ -14,7 +14,7 @@ import { GUESTS, type Guest } from "./kernels/table.ts";
 import { compareMatrix, hostKernel, keepMatrix, renderMatrix } from "./matrix.ts";
 import { muslUnavailable } from "./musl/ready.ts";
 import { FetchError } from "./release/fetch-error.ts";
-import { comparePrivileges, keepPrivileges, readReadme, renderPrivileges } from "./release/privileges.ts";
+import { comparePrivileges, keepPrivileges, readReadme, renderPrivileges, unproven } from "./release/privileges.ts";
 import { release as makeRelease } from "./release.ts";
 import { failedTests, failure, ROOT, runCheck, runTests, type SuiteResult, unable } from "./suite.ts";
 
@@ -90,6 +90,8 @@ function checkPrivileges(): void {
   keepPrivileges(rendered);
   const difference = comparePrivileges(readReadme(), rendered);
   if (difference) keep(failure("privileges", difference));
+  for (const less of unproven(suite.lines))
+    keep(failure("privileges", `no run was refused that would show the least: ${less}`));
 }
 
 /** The musl executables, after the release that made them. */

@@ -36,9 +36,16 @@ export const effectiveCapabilities = (): Set<string> => capabilitySet("CapEff");
 /** What a program could have at most. */
 export const boundingCapabilities = (): Set<string> => capabilitySet("CapBnd");
 
-/** CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON, as it did alone before 5.8 (include/linux/capability.h). */
+/** Capabilities that another stands for: of the first two it was all before 5.8, and who may write may read (capability.h). */
+const STANDS_IN: { readonly [name: string]: string } = {
+  CAP_BPF: "CAP_SYS_ADMIN",
+  CAP_PERFMON: "CAP_SYS_ADMIN",
+  CAP_DAC_READ_SEARCH: "CAP_DAC_OVERRIDE",
+};
+
+/** Whether it is held, or another that stands for it. */
 export function hasCapability(name: string, held: ReadonlySet<string> = effectiveCapabilities()): boolean {
-  return held.has(name) || ((name === "CAP_BPF" || name === "CAP_PERFMON") && held.has("CAP_SYS_ADMIN"));
+  return held.has(name) || held.has(STANDS_IN[name] ?? name);
 }
 
 /** PROC_USER_INIT_INO, include/linux/proc_ns.h */

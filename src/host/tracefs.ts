@@ -8,8 +8,10 @@ import { open, openat, readInto } from "../sys/libc.ts";
 import { mountDetached } from "../sys/mount.ts";
 import { readText } from "../sys/read.ts";
 
-/** What a refusal was for want of: mounting it takes the one, opening root's files in it as another user the other. */
-export const tracefsNeeds = (result: number): string[] => [result === -EACCES ? "CAP_DAC_OVERRIDE" : "CAP_SYS_ADMIN"];
+/** What a refusal was for want of: mounting it takes the one, reading root's files in it as another user the other. */
+export const tracefsNeeds = (result: number): string[] => [
+  result === -EACCES ? "CAP_DAC_READ_SEARCH" : "CAP_SYS_ADMIN",
+];
 
 const READ_SIZE = 4096; // more than an id file or an event's format needs at once
 

@@ -21,7 +21,11 @@ export function openTarget(program: LoadedProgram, hook: string, options: Attach
   const number = open(name, O_RDONLY | O_CLOEXEC);
   if (number < 0) {
     const likely = number === -ENOENT ? `there is no ${name}` : `${name} cannot be opened`;
-    const more = { needs: ["CAP_DAC_OVERRIDE"], likely, action: `give the path of ${what.replace(/^an? /, "the ")}` };
+    const more = {
+      needs: ["CAP_DAC_READ_SEARCH"],
+      likely,
+      action: `give the path of ${what.replace(/^an? /, "the ")}`,
+    };
     throw refuse(number, program, `${hook} ${name}`, "open()", more);
   }
   const fd = new Fd(number);

@@ -1,5 +1,6 @@
 // A container under way, as what README.md recommends or otherwise, and what its process has left once attached.
 
+import { expect } from "bun:test";
 import { readFileSync } from "node:fs";
 import { CAPABILITIES } from "elf-loader/uapi";
 import { Hello, threadPrivileges } from "../kernel/support.ts";
@@ -9,17 +10,56 @@ import { type Restrictions, type Runners, SECCOMP } from "./runners.ts";
 export const LEAST: Restrictions = { capabilities: ["BPF", "PERFMON"], readOnly: true, seccomp: SECCOMP };
 export const with_ = (more: Restrictions): Restrictions => ({ ...LEAST, ...more });
 
-/** What scripts/release/privileges.ts reads: a mode that did all that it is for, with what it had, and what it keeps. */
-export function privilegesLine(mode: string, restrictions: Restrictions, kept: readonly string[]): string {
-  const { capabilities = [], tracefs, bpffs, user } = restrictions;
+/** Capabilities, mounts and user of a run, as scripts/release/privileges.ts reads them. */
+function cells({ capabilities = [], tracefs, bpffs, user }: Restrictions): string {
   const mounts = [tracefs && "tracefs", bpffs && "bpffs"].filter(Boolean);
-  const cells = [
-    capabilities.join(","),
-    mounts.join(",") || "-",
-    user === undefined ? "root" : "any",
-    kept.join(",") || "-",
+  return [capabilities.join(",") || "-", mounts.join(",") || "-", user === undefined ? "root" : "any"].join(" ");
+}
+
+/** A mode that did all that it is for, with what it had, and what it keeps. */
+export const privilegesLine = (mode: string, restrictions: Restrictions, kept: readonly string[]): string =>
+  `PRIVILEGES ${mode} ${cells(restrictions)} ${kept.join(",") || "-"}`;
+
+export const NOBODY = 65534;
+
+/** The same with one thing less, a capability, what is mounted, or root; and what is to be said of that. */
+function withLess(all: Restrictions): [less: Restrictions, said: string][] {
+  const { capabilities = [], tracefs, bpffs, user } = all;
+  const less = (change: Restrictions, said: string): [Restrictions, string] => [{ ...all, ...change }, said];
+  const others = (name: string) => capabilities.filter((other) => other !== name);
+  return [
+    ...capabilities.map((name) => less({ capabilities: others(name) }, flagFor(name))),
+    ...(tracefs ? [less({ tracefs: undefined }, "--volume=/sys/kernel/tracing:")] : []),
+    ...(bpffs ? [less({ bpffs: undefined }, "--volume=/sys/fs/bpf:")] : []),
+    ...(user === undefined ? [less({ user: NOBODY }, "")] : []),
   ];
-  return `PRIVILEGES ${mode} ${cells.join(" ")}`;
+}
+
+/** Who has not SYS_ADMIN is told of the capability that does instead of it. */
+const flagFor = (name: string) => `--cap-add=${name === "SYS_ADMIN" ? "BPF" : name}`;
+
+/** A mode with one thing less than it needs, whichever that is, ends before it attaches, and says why; each as a line for the table. */
+export async function refusedWithLess(
+  runners: Runners,
+  mode: string,
+  restrictions: Restrictions,
+  options: readonly string[] = [],
+): Promise<string[]> {
+  const lines: string[] = [];
+  for (const [less, said] of withLess(restrictions).filter(([less]) => runners.for(less, "probe"))) {
+    const { hello } = new Contained(runners, less, ["--mode", mode, "--duration", "1ms", ...options]);
+    const { status, stdout, stderr } = await hello.ended();
+    const seen = { had: cells(less), refused: status === 3 || status === 1, stdout, lines: stderr.split("\n").length };
+    expect({ ...seen, stderr }).toEqual({
+      ...seen,
+      refused: true,
+      stdout: "",
+      lines: 2,
+      stderr: expect.stringContaining(said),
+    });
+    lines.push(`REFUSED ${mode} ${cells(less)}`);
+  }
+  return lines;
 }
 
 /** A field of a process's status, by /proc; "" where the process is gone. */

@@ -10,13 +10,12 @@ import { BUSYBOX } from "../../scripts/kernels/table.ts";
 import { missingNamespaces, type Namespace, removeNamespace, twoNamespaces } from "../kernel/namespaces.ts";
 import { Socket } from "../kernel/sockets.ts";
 import { type Ended, hello, NamedProgram, processes, recordsOf, scratch, summaryOf } from "../kernel/support.ts";
-import { Contained, LEAST, privilegesLine, with_ } from "./contained.ts";
+import { Contained, LEAST, NOBODY, privilegesLine, refusedWithLess, with_ } from "./contained.ts";
 import { type Restrictions, Runners } from "./runners.ts";
 
 setDefaultTimeout(60_000);
 const folder = scratch();
 const runners = new Runners();
-const NOBODY = 65534;
 const HOST = "127.0.0.1";
 const network = (...capabilities: string[]): Restrictions => with_({ user: NOBODY, hostNetwork: true, capabilities });
 const PROXY = ["--listen", `${HOST}:1`, "--to", `${HOST}:2`];
@@ -27,7 +26,7 @@ afterAll(() => {
   for (const line of privileges) console.log(line);
 });
 
-/** Runs a mode, has something happen, stops it; what it said. */
+/** Runs a mode, has something happen, stops it; what it said. Then nothing may run that has less. */
 async function during(
   mode: string,
   restrictions: Restrictions,
@@ -41,6 +40,7 @@ async function during(
   const ended = await contained.stop();
   expect({ status: ended.status, stderr: ended.stderr.includes("refused") }).toEqual({ status: 0, stderr: false });
   privileges.push(privilegesLine(mode, restrictions, kept));
+  privileges.push(...(await refusedWithLess(runners, mode, restrictions, options)));
   return ended;
 }
 
@@ -78,13 +78,13 @@ describe.skipIf(!runners.podman)("in a container", () => {
     expect(lastTable(stdout)).toContainEqual({ key: "ours", value: 5 });
   });
 
-  test("config: filters in the host's bpffs, changed from outside", async () => {
+  test("config: filters in the host's bpffs as systemd mounts it, changed from outside", async () => {
     const bpffs = join(folder, "bpffs");
     mkdirSync(bpffs);
-    expect(Bun.spawnSync(["mount", "-t", "bpf", "bpf", bpffs]).exitCode).toBe(0);
+    expect(Bun.spawnSync(["mount", "-t", "bpf", "-o", "mode=0700", "bpf", bpffs]).exitCode).toBe(0);
     afterAll(() => void Bun.spawnSync(["umount", bpffs]));
     const [first, second] = [new NamedProgram(folder, "sh"), new NamedProgram(folder, "sh")];
-    const { stdout } = await during("config", with_({ user: NOBODY, bpffs }), ["--comm", first.name], async () => {
+    const { stdout } = await during("config", with_({ bpffs }), ["--comm", first.name], async () => {
       await first.run(["-c", processes(3)]);
       expect((await hello(["config", "--pin", bpffs, "--comm", second.name])).status).toBe(0);
       await first.run(["-c", processes(3)]);

@@ -42,7 +42,9 @@ test("a suite that cannot run is a failure in CI, elsewhere a skip that says why
 });
 
 test("the last line of the test command is the count, alone on the line", () => {
-  const { exitCode, stdout } = Bun.spawnSync([process.execPath, "scripts/test.ts", "--only", "nothing"], { cwd: ROOT });
+  const { exitCode, stdout } = Bun.spawnSync([process.execPath, "scripts/test.ts", "--no-guests", "--only", "guests"], {
+    cwd: ROOT,
+  });
   expect(stdout.toString().split("\n").slice(-2)).toEqual(["0 passed, 0 failed, 0 skipped", ""]);
   expect(exitCode).toBe(0);
 }, 60_000);

@@ -4,6 +4,7 @@
 import { UnsupportedError } from "elf-loader";
 import { bpf_link_info, EINVAL, EOPNOTSUPP, LINK_TYPES } from "elf-loader/uapi";
 import { kernelError } from "../host/kernel-error.ts";
+import { pinError, pinnedError } from "../map/pin-error.ts";
 import type { Attachment, LinkInfo, LoadedProgram } from "../program/hook.ts";
 import { objGet, objGetInfoByFd, objPin } from "../sys/bpf.ts";
 import { Fd } from "../sys/fd.ts";
@@ -34,8 +35,7 @@ export class BpfLink implements Attachment {
   /** A link that was pinned; closing it does not detach while the pin is there. Throws where there is none. */
   static open(path: string): BpfLink {
     const fd = objGet(path);
-    if (fd < 0)
-      throw kernelError(fd, { doing: `open link ${path}`, call: "bpf(BPF_OBJ_GET)", subject: `link ${path}` });
+    if (fd < 0) throw pinnedError(fd, "open a link", path);
     return new BpfLink("pinned", path, "link", [new Fd(fd)]);
   }
 
@@ -57,9 +57,9 @@ export class BpfLink implements Attachment {
       doing: `${doing} ${this.hook} ${this.target}`,
       call: `bpf(${call})`,
       subject: `link ${this.hook} ${this.target}`,
-      unsupported: [EOPNOTSUPP, EINVAL].includes(-result) && doing !== "pin",
-      likely: doing === "pin" ? "the path is in no bpf file system" : `links of this kind cannot be ${doing}d`,
-      action: doing === "pin" ? "give a path below a bpffs, such as /sys/fs/bpf" : "close it and attach again",
+      unsupported: [EOPNOTSUPP, EINVAL].includes(-result),
+      likely: `links of this kind cannot be ${doing}d`,
+      action: "close it and attach again",
     });
   }
 
@@ -73,7 +73,8 @@ export class BpfLink implements Attachment {
   }
 
   pin(path: string): void {
-    this.#check(objPin(this.#link("pin"), path), "pin", "BPF_OBJ_PIN");
+    const result = objPin(this.#link("pin"), path);
+    if (result < 0) throw pinError(result, `pin ${this.hook} ${this.target}`, path);
   }
 
   info(): LinkInfo {

@@ -3,6 +3,7 @@
 // sockhash, or target, the path of one that is pinned; direction and flags mean nothing here.
 
 import { EINVAL } from "elf-loader/uapi";
+import { pinnedError } from "../map/pin-error.ts";
 import type { AttachOptions, Hook, LoadedProgram } from "../program/hook.ts";
 import { linkCreate, objGet } from "../sys/bpf.ts";
 import { Fd } from "../sys/fd.ts";
@@ -15,8 +16,7 @@ function openMap(program: LoadedProgram, options: AttachOptions): OpenTarget {
   if (options.fd !== undefined) return { name: `map of descriptor ${options.fd}`, fd: options.fd, close: () => {} };
   const name = targetOf(program, options, "a sockmap");
   const fd = objGet(name);
-  if (fd < 0)
-    throw refuse(fd, program, `sockmap ${name}`, "bpf(BPF_OBJ_GET)", { likely: `no map is pinned at ${name}` });
+  if (fd < 0) throw pinnedError(fd, `attach program ${program.name} to a sockmap`, name);
   const map = new Fd(fd);
   return { name, fd, close: () => map.close() };
 }

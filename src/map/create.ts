@@ -14,7 +14,7 @@ import type { Fields } from "../sys/struct.ts";
 import { BpfArray } from "./array.ts";
 import { mapType } from "./index.ts";
 import { type BpfMap, type InnerMaps, type MapInfo, readMapInfo } from "./map.ts";
-import { pinError } from "./pin-error.ts";
+import { pinnedError } from "./pin-error.ts";
 import { probeMapType } from "./probe.ts";
 import type { MapType } from "./type.ts";
 
@@ -180,7 +180,7 @@ function createError(result: number, spec: MapSpec, type: MapType): BpfError {
  */
 export function openMap(path: string, flags = 0): BpfMap {
   const fd = objGet(path, flags);
-  if (fd < 0) throw pinError(fd, "open a map", "bpf(BPF_OBJ_GET)", path);
+  if (fd < 0) throw pinnedError(fd, "open a map", path, flags);
   const kind = fdKind(fd) ?? MAP;
   if (kind === MAP) return adoptMap(fd, path);
   new Fd(fd).close();

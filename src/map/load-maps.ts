@@ -38,7 +38,7 @@ export function loadMap(name: string, spec: MapSpec, btf: LoadedBtf, options: Ma
   map.close();
   // Somebody else was first between the look and the call.
   if (result === -EEXIST) return { map: openPinned(path, spec, btf) };
-  throw pinError(result, `pin map ${name}`, "bpf(BPF_OBJ_PIN)", path);
+  throw pinError(result, `pin map ${name}`, path);
 }
 
 function openPinned(path: string, spec: MapSpec, btf: LoadedBtf): BpfMap {

@@ -133,7 +133,7 @@ export class BpfMap implements Disposable {
   /** Gives it a name in a bpffs, which keeps it alive until the file is removed. */
   pin(path: string): void {
     const result = objPin(this.fd.number, path);
-    if (result < 0) throw pinError(result, `pin map ${this.name}`, "bpf(BPF_OBJ_PIN)", path);
+    if (result < 0) throw pinError(result, `pin map ${this.name}`, path);
   }
 
   /** From now on keys or values are what these codecs make of their bytes, whatever BTF says. */

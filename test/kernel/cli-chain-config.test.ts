@@ -2,7 +2,7 @@
 // processes.
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmdirSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -19,6 +19,7 @@ import {
   SLOWNESS,
   scratch,
   summaryOf,
+  uniqueName,
   userSpace,
   workingHooks,
 } from "./support.ts";
@@ -163,5 +164,73 @@ userSpace(() => {
       expect(linesOf(stderr)).toEqual([expect.stringMatching(line)]);
       expect(status).not.toBe(0);
     }
+  });
+
+  /** Only root may enter it, as systemd mounts it. */
+  describe("config on a bpffs of mode 0700", () => {
+    const closed = mkdtempSync(join(tmpdir(), "hello-closed-"));
+    const pinned = join(closed, "hello_filters");
+    const mount = (...options: string[]) => expect(Bun.spawnSync(["mount", ...options, closed]).exitCode).toBe(0);
+    beforeAll(() => mount("-t", "bpf", "-o", "mode=0700", "bpf"));
+    afterAll(() => {
+      Bun.spawnSync(["umount", closed]);
+      rmdirSync(closed);
+    });
+    const capabilities = ["--inh-caps=-all,+bpf,+perfmon", "--ambient-caps=-all,+bpf,+perfmon"];
+    const unprivileged = ["setpriv", `--reuid=${NOBODY}`, "--clear-groups", ...capabilities];
+    const rootWithLess = ["setpriv", "--bounding-set=-all,+bpf,+perfmon"];
+    const START = ["--mode", "config", "--pin", closed, "--comm", uniqueName()];
+    const CHANGE = ["config", "--pin", closed, "--comm", "x"];
+    const of = (path: string, uid: number, mode: string) =>
+      new RegExp(
+        `gave EACCES: ${path} is of user ${uid} with mode ${mode}; .*--user ${uid}\\), .*--cap-add=DAC_OVERRIDE$`,
+      );
+
+    async function refused(wrapper: readonly string[], args: readonly string[], line: RegExp, ends: number) {
+      const { status, stdout, stderr } = await hello(args, { wrapper });
+      expect({ args, status, stdout, lines: linesOf(stderr) }).toEqual({
+        ...{ args, status: ends, stdout: "", lines: [expect.stringMatching(line)] },
+      });
+    }
+
+    test("the folder is named to who may not enter it", async () => {
+      const keptOut = of(closed, 0, "1?700");
+      await refused(unprivileged, START, keptOut, 3);
+      await refused(unprivileged, CHANGE, keptOut, 3);
+      await refused(unprivileged, ["map", "dump", pinned], keptOut, 3);
+    });
+
+    test("the pin is named to who may enter the folder", async () => {
+      const run = await new Hello(START).attached();
+      chmodSync(closed, 0o755);
+      const keptOut = of(pinned, 0, "0600");
+      await refused(unprivileged, CHANGE, keptOut, 3);
+      await refused(unprivileged, START, keptOut, 3);
+      chownSync(pinned, NOBODY, NOBODY);
+      await refused(rootWithLess, CHANGE, of(pinned, NOBODY, "0600"), 3);
+      chmodSync(closed, 0o700);
+      expect((await run.stop()).stderr).not.toContain("could not be removed");
+      expect(existsSync(pinned)).toBe(false);
+    });
+
+    test("a folder that can be written by capability alone: the pin stays, and that is said", async () => {
+      const theirs = join(closed, "theirs");
+      mkdirSync(theirs, { mode: 0o700 });
+      chownSync(theirs, NOBODY, NOBODY);
+      const { status, stderr } = await hello(["--mode", "config", "--pin", theirs, "--duration", "100ms"]);
+      expect({ status, stderr }).toEqual({
+        status: 0,
+        stderr: expect.stringContaining(
+          `${theirs}/hello_filters could not be removed (EACCES): the next one shares it\n`,
+        ),
+      });
+      expect(existsSync(join(theirs, "hello_filters"))).toBe(true);
+    });
+
+    test("mounted read-only, it is named so", async () => {
+      mount("-o", "remount,ro");
+      await refused([], START, /BPF_OBJ_PIN\) gave EROFS: the bpffs is mounted read-only; .* without :ro\)$/, 1);
+      mount("-o", "remount,rw");
+    });
   });
 });

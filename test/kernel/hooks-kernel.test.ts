@@ -151,7 +151,7 @@ test("a pinned link outlives its descriptor, is opened again, and ends with its 
     rmSync(`${folder}/lines`);
     await until("the link is left behind", () => !kernelIds("links").has(id));
     using unpinned = object.program("on_iter").attach();
-    expect((thrownBy(() => unpinned.pin("/proc/lines")) as BpfError).likely).toBe("the path is in no bpf file system");
+    expect((thrownBy(() => unpinned.pin("/proc/lines")) as BpfError).likely).toBe("no bpffs is mounted there");
   } finally {
     Bun.spawnSync(["umount", folder]);
     rmSync(folder, { recursive: true });

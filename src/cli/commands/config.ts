@@ -1,12 +1,12 @@
 // hello-ebpf config: gives a run of --mode config other filters, without a restart.
 
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Option } from "commander";
+import { BpfError } from "../../index.ts";
 import { newCommand, parseArguments } from "../command-line.ts";
 import { EXIT, StatusError } from "../exit-status.ts";
 import { FILTER_OPTIONS } from "../filter-options.ts";
-import { DEFAULT_PIN_FOLDER, describeFilters, FILTERS, openFilters, writeFilters } from "../filters.ts";
+import { DEFAULT_PIN_FOLDER, describeFilters, FILTERS, type FilterMap, openFilters, writeFilters } from "../filters.ts";
 import type { Command, Prepared, Surroundings } from "./command.ts";
 
 interface ConfigSettings {
@@ -32,14 +32,20 @@ export const config: Command = {
   },
 };
 
+/** The filters that are pinned there; throws where none are, or they may not be opened. */
+function find(path: string): FilterMap {
+  try {
+    return openFilters(path);
+  } catch (error) {
+    if (!(error instanceof BpfError && error.errno === "ENOENT")) throw error;
+    const what = `Cannot find ${path}: no --mode config runs there; start one, or say where by --pin`;
+    throw new StatusError(what, EXIT.failed);
+  }
+}
+
 async function replace(settings: ConfigSettings, { report, output }: Surroundings): Promise<number> {
   const path = join(settings.pin, FILTERS);
-  if (!existsSync(path))
-    throw new StatusError(
-      `Cannot find ${path}: no --mode config runs there; start one, or say where by --pin`,
-      EXIT.failed,
-    );
-  using map = openFilters(path);
+  using map = find(path);
   writeFilters(map, settings);
   const { uid, comm } = settings;
   report.record("config", { path, uid, comm }, () => `${path}: ${describeFilters(settings)}`);

@@ -42,12 +42,13 @@ const row = syscallMode({
   },
 });
 
-/** What cannot be removed stays, which is said. */
+/** What cannot be removed stays, which is said: by now the capability to write another user's folder may be given up. */
 function remove(path: string, report: Report): void {
   try {
     unlinkSync(path);
   } catch (error) {
-    report.note(`${path} could not be removed (${(error as NodeJS.ErrnoException).code}): the next one shares it`);
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "ENOENT") report.note(`${path} could not be removed (${code}): the next one shares it`);
   }
 }
 
@@ -57,7 +58,7 @@ export const config: Mode = {
   start(settings: Settings, report: Report) {
     const path = join(folderOf(settings), FILTERS);
     const shared = existsSync(path);
-    const unpin = () => shared || !existsSync(path) || remove(path, report);
+    const unpin = () => shared || remove(path, report);
     try {
       const running = row.start(settings, report);
       using filters = openFilters(path);
@@ -70,7 +71,7 @@ export const config: Mode = {
         },
       };
     } catch (error) {
-      unpin();
+      if (existsSync(path)) unpin(); // what could not be pinned need not be removed
       throw error;
     }
   },

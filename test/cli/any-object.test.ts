@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { declaredType, guessedType } from "../../src/cli/any-object/event-types.ts";
+import { declaredType, guessedType, namedStruct, structNames } from "../../src/cli/any-object/event-types.ts";
 import { histogramLines } from "../../src/cli/any-object/histogram.ts";
 import { Streams } from "../../src/cli/any-object/stream.ts";
 import { recordText, valueText } from "../../src/cli/any-object/value-text.ts";
@@ -28,7 +28,7 @@ describe("valueText", () => {
 
 describe("histogramLines", () => {
   test("a line for each slot up to the last that is not empty, bars to the greatest", () => {
-    const [head, ...lines] = histogramLines([0, 10, 0, 40, 0]);
+    const [head, ...lines] = histogramLines([0, 10, 0, 40, 0]) ?? [];
     expect(head).toContain("count");
     expect(lines.map((line) => line.replaceAll(/\s+/g, " ").trim())).toEqual([
       "0 -> 1 : 0 | |",
@@ -39,18 +39,20 @@ describe("histogramLines", () => {
     expect(new Set(lines.map((line) => line.length)).size).toBe(1);
   });
 
-  test("nothing for nothing, and the last of 64 slots", () => {
+  test("nothing for nothing, none where one is no count, and the last of 64 slots", () => {
     expect(histogramLines([0, 0])).toEqual([]);
+    expect(histogramLines([1, -1, 5])).toBeUndefined();
     const slots = Array.from({ length: 64 }, (_, slot) => (slot === 63 ? 1n : 0n));
-    expect(histogramLines(slots).at(-1)).toContain(`${2n ** 63n} -> ${2n ** 64n - 1n} `);
+    expect(histogramLines(slots)?.at(-1)).toContain(`${2n ** 63n} -> ${2n ** 64n - 1n} `);
   });
 });
 
 describe("the struct of a record", () => {
-  const spec = parseObject(
-    new Uint8Array(readFileSync(join(import.meta.dir, "../../build/fixtures/run_object.bpf.o"))),
-  );
-  const btf = spec.btf as Btf;
+  const parsed = (name: string) => {
+    const spec = parseObject(readFileSync(join(import.meta.dir, `../../build/fixtures/${name}.bpf.o`)));
+    return { spec, btf: spec.btf as Btf };
+  };
+  const { spec, btf } = parsed("run_object");
   const map = spec.maps.get("calls") as MapSpec;
 
   test("is the one that the user names", () => {
@@ -63,9 +65,22 @@ describe("the struct of a record", () => {
     expect(declaredType(btf, last, undefined)).toMatchObject({ name: "call_event" });
   });
 
-  test("is else the one named like an event, also where its end is missing", () => {
-    expect(guessedType(btf, 48)).toMatchObject({ name: "call_event" });
-    expect(guessedType(btf, 24)?.name).toBe("call_event");
+  test("is else the one named like an event, also where its last array is cut", () => {
+    expect(guessedType(btf, 40)).toMatchObject({ name: "call_event" });
+    expect(guessedType(btf, 44)).toMatchObject({ name: "call_event" }); // as a perf buffer pads it
+    expect(guessedType(btf, 38)?.name).toBe("call_event"); // raw has 3 bytes, of 36 to 39
+    for (const length of [0, 4, 24, 35, 48, 96])
+      expect([length, guessedType(btf, length)]).toEqual([length, undefined]);
+  });
+
+  test("has the name of a typedef where it has none", () => {
+    const { btf } = parsed("run_shapes");
+    const id = namedStruct(btf, "named_by_typedef");
+    expect(btf.type(id)).toMatchObject({ kind: "struct", name: "", size: 20 });
+    const names = [...structNames(btf)].map(({ name }) => name);
+    expect(names).toContain("named_by_typedef");
+    expect(names).not.toContain("");
+    expect(namedStruct(btf, "slots27")).toBe(0);
   });
 });
 

@@ -27,6 +27,12 @@ function writer() {
   return { dd, set: ["--set", `wanted=${dd.name}`] };
 }
 
+/** A double's bits, as JSON has a 64-bit number. */
+function bitsOf(value: number): string | number {
+  const bits = new BigUint64Array(new Float64Array([value]).buffer)[0] as bigint;
+  return bits <= Number.MAX_SAFE_INTEGER ? Number(bits) : `${bits}`;
+}
+
 test("events, tables and sums of an object, as JSON, all of them exact", async () => {
   const { dd, set } = writer();
   const run = await new Hello(["run", OBJECT, ...set, "--set", "step=10", "--interval", "3600", ...JSONL]).attached();
@@ -91,7 +97,7 @@ userSpace(() => {
 
     test("--event names the struct", async () => {
       const { dd, set } = writer();
-      const args = ["run", OBJECT, ...set, "--event", "calls=other_view", "--count", "1"];
+      const args = ["run", OBJECT, ...set, "--event", "calls=other_view", "--count", "2"]; // one in each buffer
       const run = await new Hello(args).attached();
       await dd.run(writes(1));
       const { stdout, stderr } = await run.ended();
@@ -126,6 +132,98 @@ userSpace(() => {
     });
   });
 
+  describe("shapes", () => {
+    const SHAPES = objectPath("run_shapes");
+    const all = ["--interval", "3600"];
+
+    test("records are what the map says, what fits with a perf buffer's padding, or bytes", async () => {
+      const { dd, set } = writer();
+      const run = await new Hello(["run", SHAPES, ...set, ...all, "--event", "settings=settings_record"]).attached();
+      await dd.run(writes(2));
+      const { stdout, stderr } = await run.stop();
+      const shown = (map: string) =>
+        linesOf(stdout).flatMap((line) => (line.startsWith(`${map}: `) ? [line.slice(map.length + 2)] : []));
+      for (const map of ["typed", "typed_perf"]) {
+        expect(stderr).toContain(`events of ${map} are struct reading, the value type of the map\n`);
+        expect(shown(map)).toEqual(["number=0 twice=0", "number=1 twice=2"]);
+      }
+      expect(shown("guessed_perf")).toEqual(["number=0 half=0", "number=1 half=0"]);
+      expect(shown("odd")).toEqual(["0x000000", "0x010000"]);
+      expect(stderr).toContain("events of odd are bytes: no struct fits (--event MAP=STRUCT names one)\n");
+    });
+
+    test("--set takes numbers, fractions, text, enumerators by name and number, and structs as JSON", async () => {
+      const { dd, set } = writer();
+      for (const [pairs, expected] of [
+        [["level=HIGH"], { level: "HIGH" }],
+        [["level=4"], { level: "HIGH" }],
+        [["level=3"], { level: 3 }],
+        [["limits.flag=0b101", "limits.parts[1]=-2"], { flag: 5, parts: [0, -2, 0] }],
+        [['limits={"most":-7,"parts":[1,2,3]}'], { most: -7, parts: [1, 2, 3], flag: 0 }],
+        [["factor=1.5"], { factor_bits: bitsOf(1.5) }],
+        [["factor=-2e300"], { factor_bits: bitsOf(-2e300) }],
+        [["factor=3"], { factor_bits: bitsOf(3) }],
+        [["text=123"], { text: "123" }],
+      ] as const) {
+        const given = pairs.flatMap((pair) => ["--set", pair]);
+        const run = await new Hello(["run", SHAPES, ...set, ...given, ...all, ...JSONL]).attached();
+        await dd.run(writes(1));
+        const { stdout } = await run.stop();
+        const [event] = recordsOf(stdout).filter(({ map, type }) => type === "event" && map === "settings");
+        expect([pairs, event?.data]).toEqual([pairs, expect.objectContaining(expected)]);
+      }
+    });
+
+    test("slots are drawn wherever they are: in values, as values, in variables, of all CPUs", async () => {
+      const { dd, set } = writer();
+      const run = await new Hello(["run", SHAPES, ...set, ...all]).attached();
+      await dd.run(writes(6));
+      const { stdout } = await run.stop();
+      const lines = linesOf(stdout);
+      /** A table's lines: what stands in front of its bars, and which slots have any. */
+      const table = (name: string) => {
+        const from = lines.indexOf(`${name}:`) + 1;
+        const to = lines.findIndex((line, i) => i >= from && !line.startsWith(" "));
+        const own = lines.slice(from, to < 0 ? undefined : to).map((line) => line.trim().replaceAll(/\s+/g, " "));
+        const bars = own.filter((line) => /\|\*/.test(line)).map((line) => line.replace(/ \|.*/, ""));
+        return [own.filter((line) => !/\||distribution/.test(line)), bars];
+      };
+      expect(table("in_struct")).toEqual([['1000: {number=9, comm=""}'], ["4 -> 7 : 6"]]);
+      expect(table("whole_value")).toEqual([["7:"], ["8 -> 15 : 6"]]);
+      expect(table("by_count")).toEqual([[], ["16 -> 31 : 6"]]);
+      expect(table("on_cpus_hist")).toEqual([[], ["32 -> 63 : 6"]]);
+      expect(table("bss_hist")).toEqual([[], ["2 -> 3 : 6"]]);
+      expect(table("twos")).toEqual([
+        ["1:", "slots:", "more_slots:"],
+        ["0 -> 1 : 6", "2 -> 3 : 6"],
+      ]);
+      // No counts, and no slots.
+      expect(table("negative_hist")).toEqual([["1: -30", "6: 6"], []]);
+      expect(table("history")).toEqual([["2: {a=6, b=0}"], []]);
+      for (const name of ["no_user", "no_slots", "plain_counter"]) expect(stdout).not.toContain(name);
+    });
+
+    test("an iterator says what it goes over, as text and JSON, every --interval and at the end", async () => {
+      const { stdout } = await hello(["run", SHAPES, "--duration", "1ms", ...all]);
+      expect(stdout.endsWith("\na\tline\na\tline\na\tline\n")).toBe(true);
+      const often = await hello(["run", SHAPES, "--duration", "700ms", "--interval", "0.2", ...JSONL]);
+      const iters = recordsOf(often.stdout).filter(({ type }) => type === "iter");
+      expect(iters.length).toBeGreaterThan(2);
+      for (const record of iters)
+        expect(record).toMatchObject({ iter: "task", lines: ["a\tline", "a\tline", "a\tline"] });
+    });
+
+    test("--count is so many events, whatever else has come", async () => {
+      const { dd, set } = writer();
+      const run = await new Hello(["run", SHAPES, ...set, ...all, "--count", "7", ...JSONL]).attached();
+      await dd.run(writes(400));
+      const { status, stdout } = await run.ended();
+      const events = recordsOf(stdout).filter(({ type }) => type === "event");
+      expect({ status, events: events.length }).toEqual({ status: 0, events: 7 });
+      expect(summaryOf(stdout)).toMatchObject({ events: 7 });
+    });
+  });
+
   describe("what does not work", () => {
     test("--strict: one attach that fails ends it with 6", async () => {
       const { status, stderr } = await hello(["run", OBJECT, "--strict", "--duration", "1ms"]);
@@ -141,6 +239,7 @@ userSpace(() => {
         [["--set", "say=maybe"], "expected true or false"],
         [["--event", "call=call_event"], "close: calls"],
         [["--event", "calls=call_evnt"], "close: call_event"],
+        [["--event", "last=call_event"], "last is no ring or perf buffer"],
         [["--target", "on_cal=x"], "close: on_call"],
       ] as const) {
         const { status, stdout, stderr } = await hello(["run", OBJECT, ...args, "--duration", "1ms"]);

@@ -10,6 +10,7 @@ import {
   type Decoder,
   type MapSpec,
   Memory,
+  mapType,
   type ObjectSpec,
   PerfBuffer,
   type RecordReader,
@@ -17,7 +18,7 @@ import {
 } from "../../index.ts";
 import { UsageError } from "../exit-status.ts";
 import type { Report } from "../report.ts";
-import { declaredType, type EventType, guessedType } from "./event-types.ts";
+import { declaredType, type EventType, guessedType, namedStruct, structNames } from "./event-types.ts";
 import type { Stream } from "./stream.ts";
 import { recordText } from "./value-text.ts";
 
@@ -55,6 +56,23 @@ export function bufferStreams(object: BpfObject, options: BufferOptions, report:
     for (const stream of streams) stream.close();
     throw error;
   }
+}
+
+/** Whether it is read as events. */
+function isBuffer({ type }: MapSpec): boolean {
+  const row = mapType(type);
+  return row.Map === BpfRingBufferMap || row.Map === BpfPerfEventArray;
+}
+
+/**
+ * What the kernel takes of a buffer's definition, before load: where that says the type of its records it is for who
+ * reads it, and the kernel takes no such sizes. `size`: bytes of a ring.
+ */
+export function prepareBuffer(map: MapSpec, size: number | undefined): void {
+  if (!isBuffer(map)) return;
+  const isRing = mapType(map.type).Map === BpfRingBufferMap;
+  map.keySize = map.valueSize = isRing ? 0 : 4;
+  if (isRing && size) map.maxEntries = size;
 }
 
 const undecoded: Decoder = () => undefined;
@@ -118,18 +136,16 @@ function structReading(btf: Btf, { id, name }: EventType): Reading {
   };
 }
 
-/** `--event` of a map that is none, or of a struct that is not there: said before anything is loaded. */
+/** `--event` of a map that is no buffer, or of a struct that is not there: said before anything is loaded. */
 export function checkEvents(spec: ObjectSpec, events: ReadonlyMap<string, string>): void {
   for (const [name, struct] of events) {
+    const fail = (why: string, hint: string) => new UsageError(`Cannot use --event ${name}=${struct}: ${why}${hint}`);
     const map = spec.maps.get(name);
-    if (!map)
-      throw new UsageError(
-        `Cannot use --event ${name}=${struct}: the object has no map ${name}${closeHint(name, [...spec.maps.keys()])}`,
-      );
-    if (spec.btf && spec.btf.findByName(struct, "struct") !== 0) continue;
-    const names = spec.btf ? [...spec.btf.idsOf("struct")].map((id) => spec.btf?.nameOf(id) ?? "") : [];
-    throw new UsageError(
-      `Cannot use --event ${name}=${struct}: the object's BTF has no struct ${struct}${closeHint(struct, names)}`,
-    );
+    const buffers = [...spec.maps].flatMap(([other, one]) => (isBuffer(one) ? [other] : []));
+    if (!map) throw fail(`the object has no map ${name}`, closeHint(name, buffers));
+    if (!isBuffer(map)) throw fail(`${name} is no ring or perf buffer`, closeHint(name, buffers));
+    if (spec.btf && namedStruct(spec.btf, struct) !== 0) continue;
+    const names = spec.btf ? [...structNames(spec.btf)].map(({ name }) => name) : [];
+    throw fail(`the object's BTF has no struct ${struct}`, closeHint(struct, names));
   }
 }

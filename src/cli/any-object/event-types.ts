@@ -16,10 +16,28 @@ const NAMED_LIKE_AN_EVENT = /event|record|sample|data|info|msg|message|entry|sta
 /** What may be taken though its size is another. */
 const SURELY_AN_EVENT = /(^|_)(event|record|sample)(_t)?$/i;
 
+/** Structs by the names they have: their own, or a typedef's where they have none. */
+export function* structNames(btf: Btf): Generator<{ name: string; id: number }> {
+  for (const id of btf.idsOf("struct")) if (btf.nameOf(id) !== "") yield { name: btf.nameOf(id), id };
+  for (const typedef of btf.idsOf("typedef")) {
+    const id = btf.resolve(typedef);
+    const type = btf.type(id);
+    if (type.kind === "struct" && type.name === "") yield { name: btf.nameOf(typedef), id };
+  }
+}
+
+/** A struct by its name, or by that of any typedef of it; 0 where there is none. */
+export function namedStruct(btf: Btf, name: string): number {
+  const struct = btf.findByName(name, "struct");
+  if (struct !== 0) return struct;
+  const typedef = btf.findByName(name, "typedef");
+  return typedef !== 0 && btf.resolved(typedef).kind === "struct" ? btf.resolve(typedef) : 0;
+}
+
 /** What does not depend on a record: the user's choice, or a struct as the map's value. */
 export function declaredType(btf: Btf, map: MapSpec, chosen: string | undefined): EventType | undefined {
   if (chosen !== undefined) {
-    const id = btf.findByName(chosen, "struct");
+    const id = namedStruct(btf, chosen);
     return id === 0 ? undefined : { id, name: chosen, reason: "as --event says" };
   }
   if (map.valueTypeId === 0) return undefined;
@@ -35,24 +53,28 @@ interface Candidate {
   readonly size: number;
 }
 
-/** The structs of the object that are named like an event, by their own name or a typedef's. */
+/** The structs of the object that are named like an event. */
 function candidates(btf: Btf): Candidate[] {
-  const named = [...btf.idsOf("struct"), ...btf.idsOf("typedef")].map((id) => ({ id, name: btf.nameOf(id) }));
-  return named.flatMap(({ id, name }) => {
-    if (!NAMED_LIKE_AN_EVENT.test(name) || KERNELS.test(name)) return [];
-    const struct = btf.resolve(id);
-    const type = btf.type(struct);
-    // A typedef of a struct with a name of its own is that struct once more.
-    return type.kind === "struct" && (struct === id || type.name === "") ? [{ id: struct, name, size: type.size }] : [];
-  });
+  return [...structNames(btf)]
+    .filter(({ name }) => NAMED_LIKE_AN_EVENT.test(name) && !KERNELS.test(name))
+    .map(({ name, id }) => ({ id, name, size: btf.sizeOf(id) }));
 }
 
 /** A perf buffer pads what it is given: with the 4 bytes of its length to a multiple of 8. */
 const padded = (size: number) => ((size + 4 + 7) & ~7) - 4;
 
+/** Whether a struct ends in an array, and a record of this length in that array. */
+function endsInArray(btf: Btf, { id, size }: Candidate, length: number): boolean {
+  const struct = btf.type(id);
+  const last = struct.kind === "struct" ? struct.members.at(-1) : undefined;
+  const array = last && btf.resolved(last.type);
+  if (!last || array?.kind !== "array") return false;
+  return length >= last.bitOffset / 8 && (length <= padded(size) || array.length === 0);
+}
+
 /**
  * Guesses by the length of a record: the only struct of that size; among several the one called event; else the only one
- * at all that is surely one, whose end, an array of any length, may be missing.
+ * at all that is surely one, where it ends in an array of which the record has less, as of a command's arguments.
  */
 export function guessedType(btf: Btf, length: number): EventType | undefined {
   const all = candidates(btf);
@@ -60,7 +82,8 @@ export function guessedType(btf: Btf, length: number): EventType | undefined {
   const fits = theOne(fitting);
   if (fits) return { ...fits, reason: `the struct of ${fits.size} bytes that is named like an event` };
   const sure = theOne(all.filter(({ name }) => SURELY_AN_EVENT.test(name)));
-  return sure && { ...sure, reason: "the struct that is named like an event" };
+  if (!sure || !endsInArray(btf, sure, length)) return undefined;
+  return { ...sure, reason: "the struct that is named like an event, its last array cut" };
 }
 
 function theOne(some: readonly Candidate[]): Candidate | undefined {

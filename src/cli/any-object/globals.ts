@@ -13,41 +13,49 @@ export function parsePair(text: string): readonly [name: string, value: string] 
 /** Throws UsageError where there is no such variable, or the value is not one of its type. */
 export function setGlobals(spec: ObjectSpec, pairs: readonly (readonly [string, string])[]): void {
   for (const [name, text] of pairs) {
-    try {
-      spec.globals.set(name, parseLike(spec.globals.get(name), text));
-    } catch (error) {
-      if (
-        !(
-          error instanceof BpfError ||
-          error instanceof TypeError ||
-          error instanceof RangeError ||
-          error instanceof SyntaxError
-        )
-      )
-        throw error;
-      const known = spec.globals.names();
-      const hint = known.includes(name.split(/[.[]/)[0] ?? "") ? "" : closeHint(name, known);
-      throw new UsageError(`Cannot set ${name} to ${JSON.stringify(text)}: ${error.message}${hint}`);
-    }
+    const misfits: Error[] = [];
+    const fits = misfit(() => meanings(spec.globals.get(name), text), misfits)?.some((value) => {
+      return misfit(() => spec.globals.set(name, value) ?? true, misfits);
+    });
+    if (fits) continue;
+    const known = spec.globals.names();
+    const hint = known.includes(name.split(/[.[]/)[0] ?? "") ? "" : closeHint(name, known);
+    throw new UsageError(`Cannot set ${name} to ${JSON.stringify(text)}: ${misfits[0]?.message}${hint}`);
   }
 }
 
-/** The text as a value of the same kind as the one that is there; structs and arrays as JSON. */
-function parseLike(value: unknown, text: string): unknown {
+/** What the action gives; undefined where the value is none of that type, with why among the misfits. */
+function misfit<T>(action: () => T, misfits: Error[]): T | undefined {
+  try {
+    return action();
+  } catch (error) {
+    const kinds = [BpfError, TypeError, RangeError, SyntaxError];
+    if (!kinds.some((kind) => error instanceof kind)) throw error;
+    misfits.push(error as Error);
+    return undefined;
+  }
+}
+
+/**
+ * What the text may mean for a variable that holds such a value now, the likeliest first; structs and arrays are JSON. An
+ * enum's value has a name or, where the type has none for it, is a number.
+ */
+function meanings(value: unknown, text: string): unknown[] {
   if (typeof value === "boolean") {
-    if (["true", "1"].includes(text)) return true;
-    if (["false", "0"].includes(text)) return false;
+    if (["true", "1"].includes(text)) return [true];
+    if (["false", "0"].includes(text)) return [false];
     throw new TypeError("expected true or false");
   }
-  if (typeof value === "number" || typeof value === "bigint") return parseNumber(text, typeof value === "bigint");
-  if (typeof value === "string") return text;
-  return JSON.parse(text);
+  const number = parseNumber(text, typeof value === "bigint");
+  if (typeof value === "number" || typeof value === "bigint") return [number ?? text];
+  if (typeof value === "string") return number === undefined ? [text] : [text, number];
+  return [JSON.parse(text)];
 }
 
-/** Decimal, 0x, 0o or 0b, with a sign; a fraction where the variable is a float; an enum's value by name stays text. */
-function parseNumber(text: string, big: boolean): number | bigint | string {
+/** Decimal, 0x, 0o or 0b, with a sign; or a fraction, for a float. undefined where it is no number. */
+function parseNumber(text: string, big: boolean): number | bigint | undefined {
   const [, sign = "", digits = ""] = /^([-+]?)(\d+|0x[\da-f]+|0o[0-7]+|0b[01]+)$/i.exec(text) ?? [];
-  if (digits === "") return /^[-+]?\d*\.\d+$/.test(text) ? Number(text) : text;
+  if (digits === "") return /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text) ? Number(text) : undefined;
   const value = sign === "-" ? -BigInt(digits) : BigInt(digits);
   return big || !Number.isSafeInteger(Number(value)) ? value : Number(value);
 }

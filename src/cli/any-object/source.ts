@@ -5,9 +5,9 @@ import type { Source } from "../modes/mode.ts";
 import type { Report } from "../report.ts";
 import type { RunSettings } from "../settings.ts";
 import { type Stream, Streams } from "./stream.ts";
-import type { Table } from "./tables.ts";
+import type { Table } from "./table.ts";
 
-/** Without streams --count counts refreshes. */
+/** Without streams --count counts refreshes. Of events no more than --count are read: the rest stays where it is. */
 export function objectSource(
   streams: readonly Stream[],
   tables: readonly Table[],
@@ -22,7 +22,8 @@ export function objectSource(
   let [received, refreshes] = [0, 0];
   return {
     read(limit) {
-      const count = events.read(limit);
+      const room = streams.length > 0 && settings.count !== undefined ? settings.count - received : limit;
+      const count = events.read(Math.min(limit, room));
       received += count;
       if (tables.length === 0 || !timer.due()) return count;
       // The last of --count is shown by finish(), when nothing is counted any more.

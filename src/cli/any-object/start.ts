@@ -1,16 +1,18 @@
 // The user's own object, loaded, attached by its sections, its buffers and maps read: one more thing that runs.
 
-import { type Attachment, BpfObject, BpfRingBufferMap, closeHint, mapType, type ObjectSpec } from "../../index.ts";
+import { type Attachment, BpfObject, closeHint, type ObjectSpec } from "../../index.ts";
 import { UsageError } from "../exit-status.ts";
 import type { Running, Source } from "../modes/mode.ts";
 import { readObject, readTypes } from "../object-file.ts";
 import type { Report } from "../report.ts";
 import { attachAll } from "./attach-all.ts";
-import { bufferStreams, checkEvents } from "./buffers.ts";
+import { bufferStreams, checkEvents, prepareBuffer } from "./buffers.ts";
 import { setGlobals } from "./globals.ts";
+import { isIterator, iteratorTables } from "./iterators.ts";
 import type { ObjectSettings } from "./settings.ts";
 import { objectSource } from "./source.ts";
-import { type Table, tablesOf } from "./tables.ts";
+import type { Table } from "./table.ts";
+import { tablesOf } from "./tables.ts";
 import { traceStream } from "./trace.ts";
 
 /** Throws BpfError or UsageError; then nothing is left behind. */
@@ -33,6 +35,7 @@ export function startObject(settings: ObjectSettings, report: Report): Running {
     const tables = tablesOf(object);
     const source = objectSource(streams, tables, settings, report);
     const links = attachAll(object, settings.strict, settings.verbose, report);
+    tables.push(...iteratorTables(links));
     return running(object, source, tables, links, lost);
   } catch (error) {
     for (const thing of opened.reverse()) thing.close();
@@ -53,9 +56,7 @@ function prepared(settings: ObjectSettings): ObjectSpec {
       );
     program.target = target;
   }
-  const { bufferSize } = settings;
-  for (const map of spec.maps.values())
-    if (bufferSize && mapType(map.type).Map === BpfRingBufferMap) map.maxEntries = bufferSize;
+  for (const map of spec.maps.values()) prepareBuffer(map, settings.bufferSize);
   return spec;
 }
 
@@ -66,8 +67,9 @@ function running(
   links: readonly Attachment[],
   lost: { count: number },
 ): Running {
+  // What iterators say is asked for at the end too; nothing comes of them by itself.
   const detach = () => {
-    for (const link of links) link.close();
+    for (const link of links) if (!isIterator(link)) link.close();
   };
   return {
     source,
@@ -79,7 +81,7 @@ function running(
     missed: () => [...object.programs.values()].reduce((sum, program) => sum + program.recursionMisses(), 0),
     detach,
     [Symbol.dispose]() {
-      detach();
+      for (const link of links) link.close();
       object.close();
       source[Symbol.dispose]();
     },

@@ -6,30 +6,24 @@ import {
   type BpfObject,
   BpfPerfEventArray,
   BpfTable,
+  type Btf,
   type MapSpec,
-  PerCpuValues,
 } from "../../index.ts";
-import type { Report } from "../report.ts";
 import { histogramLines } from "./histogram.ts";
-import { valueText } from "./value-text.ts";
+import { isCount, linesOf, looksLikeSlots } from "./slots.ts";
+import { type Entry, isZero, record, rowLines, type Table, titled, total } from "./table.ts";
+import { variableTables } from "./variables.ts";
 
-type Entry = readonly [key: unknown, value: unknown];
-
-/** Lengths of arrays that are slots of powers of two, as BCC (64) and libbpf-tools (26, 27, 36) make them. */
-const SLOT_COUNTS = new Set([26, 27, 36, 64]);
-const NAMED_LIKE_SLOTS = /hist|slots|log2/i;
-
-/** A map that is shown. */
-export interface Table {
-  readonly name: string;
-  show(report: Report): void;
-  /** Reads the first entry, if there is one. */
-  touch(): void;
-}
-
-/** The maps that hold what the object's programs have to tell: not its own variables, and not what only kernels read. */
+/**
+ * What the object's programs have to tell: its maps but those that only kernels read, and of its variables those with
+ * slots of powers of two.
+ */
 export function tablesOf(object: BpfObject): Table[] {
-  return [...object.maps.values()].flatMap((map) => (isTable(map) ? [tableOf(map)] : []));
+  const { btf } = object.spec;
+  return [
+    ...[...object.maps.values()].flatMap((map) => (isTable(map) ? [tableOf(map, btf)] : [])),
+    ...(btf ? variableTables(object, btf) : []),
+  ];
 }
 
 const isTable = (map: BpfMap): map is BpfTable =>
@@ -38,9 +32,10 @@ const isTable = (map: BpfMap): map is BpfTable =>
   !(map instanceof BpfPerfEventArray) &&
   !map.name.startsWith("__bpf_"); // libbpf's own, of usdt.bpf.h
 
-function tableOf(map: BpfTable): Table {
-  const { name } = map.spec;
-  const asSlots = map instanceof BpfArray && isSlots(map.spec);
+function tableOf(map: BpfTable, btf: Btf | undefined): Table {
+  const { name, valueTypeId } = map.spec;
+  const asSlots = map instanceof BpfArray && btf !== undefined && isSlotMap(map.spec, btf);
+  const lines = linesOf(btf, valueTypeId, name);
   return {
     name,
     touch() {
@@ -48,22 +43,18 @@ function tableOf(map: BpfTable): Table {
     },
     show(report) {
       const entries = [...map.entries()].map(([key, value]): Entry => [key, value]);
-      const shown = asSlots
-        ? entries
-        : entries.filter(([, value]) => !(map instanceof BpfArray) || !isZero(total(value)));
-      const sorted = shown.sort(([a], [b]) => order(a, b));
-      report.map(name, sorted.map(record), () => (asSlots ? slotsText(name, sorted) : tableText(name, sorted)));
+      const filled = map instanceof BpfArray ? entries.filter(([, value]) => !isZero(total(value))) : entries;
+      const rows = (asSlots ? entries : filled).sort(([a], [b]) => order(a, b));
+      report.map(name, rows.map(record), () =>
+        titled(name, (asSlots ? barsOf(rows) : undefined) ?? rowLines(filled, lines)),
+      );
     },
   };
 }
 
-const isSlots = (spec: MapSpec) => NAMED_LIKE_SLOTS.test(spec.name) || SLOT_COUNTS.has(spec.maxEntries);
-
-/** A per-CPU value is shown as its sum. */
-const total = (value: unknown): unknown => (value instanceof PerCpuValues ? value.sum() : value);
-
-const record = ([key, value]: Entry) =>
-  value instanceof PerCpuValues ? { key, value: value.sum(), cpus: [...value] } : { key, value };
+/** An array of counts is slots itself: each value is one. */
+const isSlotMap = ({ name, maxEntries, valueTypeId }: MapSpec, btf: Btf) =>
+  valueTypeId !== 0 && isCount(btf, valueTypeId) && looksLikeSlots(name, maxEntries);
 
 function order(a: unknown, b: unknown): number {
   if ((typeof a === "number" || typeof a === "bigint") && (typeof b === "number" || typeof b === "bigint"))
@@ -71,38 +62,6 @@ function order(a: unknown, b: unknown): number {
   return 0;
 }
 
-/** Nothing in it but zeros: an array has every element from the start. */
-function isZero(value: unknown): boolean {
-  if (typeof value === "number" || typeof value === "bigint") return Number(value) === 0;
-  if (typeof value === "string") return value === "";
-  if (typeof value === "boolean") return !value;
-  if (value instanceof Uint8Array) return value.every((byte) => byte === 0);
-  return typeof value === "object" && value !== null && Object.values(value).every(isZero);
-}
-
-const isNumbers = (value: unknown): value is (number | bigint)[] =>
-  Array.isArray(value) && value.every((item) => typeof item === "number" || typeof item === "bigint");
-
-function slotsText(name: string, entries: readonly Entry[]): string {
-  const slots = entries.map(([, value]) => total(value));
-  return isNumbers(slots) ? titled(name, histogramLines(slots)) : tableText(name, entries);
-}
-
-function tableText(name: string, entries: readonly Entry[]): string {
-  return titled(
-    name,
-    entries.flatMap(([key, value]) => rowLines(key, total(value))),
-  );
-}
-
-const titled = (name: string, lines: readonly string[]) =>
-  lines.length === 0 ? `${name}: empty` : [`${name}:`, ...lines.map((line) => `  ${line}`)].join("\n");
-
-/** A struct with slots in it is drawn, its other members stand in front. */
-function rowLines(key: unknown, value: unknown): string[] {
-  const slots = typeof value === "object" && value !== null && "slots" in value ? value.slots : undefined;
-  if (!isNumbers(slots)) return [`${valueText(key)}: ${valueText(value)}`];
-  const rest = Object.fromEntries(Object.entries(value as object).filter(([member]) => member !== "slots"));
-  const head = Object.keys(rest).length > 0 ? `${valueText(key)}: ${valueText(rest)}` : `${valueText(key)}:`;
-  return [head, ...histogramLines(slots).map((line) => `  ${line}`)];
-}
+/** undefined where one is no count. */
+const barsOf = (entries: readonly Entry[]): string[] | undefined =>
+  histogramLines(entries.map(([, value]) => total(value) as number | bigint));

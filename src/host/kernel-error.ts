@@ -3,7 +3,7 @@
 import { AttachError, type BpfError, BpfRuntimeError, PermissionError, UnsupportedError } from "elf-loader";
 import { EACCES, ENOMEM, ENOSYS, EPERM, ERRNO_NAMES } from "elf-loader/uapi";
 import { EXHAUSTED } from "../sys/exhausted.ts";
-import type { Subject } from "./cause.ts";
+import type { Refusal, Subject } from "./cause.ts";
 import { explainRefusal } from "./refusal.ts";
 import { hiddenByFilter } from "./seccomp.ts";
 
@@ -23,6 +23,8 @@ export interface Refused {
   readonly attaching?: boolean;
   readonly likely?: string;
   readonly action?: string;
+  /** What EPERM or EACCES means of this very call, where none of the causes that are common to all holds. */
+  readonly forbidden?: Refusal;
 }
 
 export function errnoName(result: number): string {
@@ -35,7 +37,7 @@ export function kernelError(result: number, refused: Refused): BpfError {
   const message = `Cannot ${refused.doing}: ${refused.call} gave ${errno}`;
   const { call, subject, likely, action } = refused;
   if (result === -EPERM || result === -EACCES || (result === -ENOSYS && hiddenByFilter(refused.kind))) {
-    const refusal = explainRefusal(refused.needs ?? ["CAP_BPF"], refused.kind);
+    const refusal = explainRefusal(refused.needs ?? ["CAP_BPF"], refused.kind, refused.forbidden);
     return new PermissionError(message, { call, errno, subject, ...refusal });
   }
   const exhausted = EXHAUSTED[-result];

@@ -131,11 +131,11 @@ const lsm: Check = () => {
 
 const CHECKS: readonly Check[] = [perfMemory, seccomp, userNamespace, lockdown, capabilities, paranoid, memlock];
 
-/** The cause of a refusal of something that needs these capabilities. */
-export function explainRefusal(needed: readonly string[], subject: Subject = "bpf"): Refusal {
+/** The cause of a refusal of something that needs these capabilities; `otherwise`: what else its kernel function refuses. */
+export function explainRefusal(needed: readonly string[], subject: Subject = "bpf", otherwise?: Refusal): Refusal {
   for (const check of CHECKS) {
     const refusal = check(needed, subject);
     if (refusal) return refusal;
   }
-  return lsm(needed, subject) as Refusal;
+  return otherwise ?? (lsm(needed, subject) as Refusal);
 }

@@ -4,14 +4,8 @@
 // They look at the options target or fd, legacy, flags (BPF_F_ALLOW_MULTI where nothing is said, of legacy only), and
 // direction for programs that are of either.
 
-import {
-  BPF_CGROUP_INET_EGRESS,
-  BPF_CGROUP_INET_INGRESS,
-  BPF_F_ALLOW_MULTI,
-  EBADF,
-  EINVAL,
-  EPERM,
-} from "elf-loader/uapi";
+import type { BpfError } from "elf-loader";
+import { BPF_CGROUP_INET_EGRESS, BPF_CGROUP_INET_INGRESS, BPF_F_ALLOW_MULTI, EBADF, EINVAL } from "elf-loader/uapi";
 import type { AttachOptions, Hook, LoadedProgram } from "../program/hook.ts";
 import { linkCreate } from "../sys/bpf.ts";
 import { progAttach, progDetach } from "../sys/links.ts";
@@ -27,41 +21,56 @@ const DIRECTIONS = { ingress: BPF_CGROUP_INET_INGRESS, egress: BPF_CGROUP_INET_E
 const typeOf = (program: LoadedProgram, { direction = "ingress" }: AttachOptions): number =>
   program.spec.expectedAttachType || DIRECTIONS[direction];
 
-function fail(result: number, program: LoadedProgram, cgroup: OpenTarget, call: string) {
-  cgroup.close();
-  const causes: { readonly [errno: number]: string } = {
-    [EBADF]: `${cgroup.name} is no folder of a cgroup v2 file system`,
-    [EINVAL]: "the kernel does not know this hook, or links of cgroups (5.7)",
-    [EPERM]: "a program is attached there, or above, that allows no other",
-  };
-  const more = { needs: ["CAP_BPF", "CAP_NET_ADMIN"], likely: causes[-result], action: "give another cgroup's folder" };
-  return refuse(result, program, `cgroup ${cgroup.name}`, `bpf(${call})`, more);
-}
+/** hierarchy_allows_attach() of kernel/bpf/cgroup.c */
+const EXCLUSIVE = {
+  likely: "a program is attached there, or above, that allows no other",
+  action: "look for it (bpftool cgroup tree), or give another cgroup's folder",
+};
 
-/** By the commands that came before links: taken away by close(), not by the end of the process. */
-function attachLegacy(program: LoadedProgram, cgroup: OpenTarget, options: AttachOptions): BpfLink {
-  const what = { target_fd: cgroup.fd, attach_bpf_fd: program.fd.number, attach_type: typeOf(program, options) };
-  const result = progAttach({ ...what, attach_flags: options.flags ?? BPF_F_ALLOW_MULTI });
-  if (result < 0) throw fail(result, program, cgroup, "BPF_PROG_ATTACH");
-  return new BpfLink("cgroup", cgroup.name, "BPF_PROG_ATTACH", [{ close: () => progDetach(what) }, cgroup]);
-}
-
-function attach(program: LoadedProgram, options: AttachOptions): BpfLink {
+/** Attaches what wants these capabilities, for packets' programs more than to be loaded. */
+function attachWith(needs: readonly string[], program: LoadedProgram, options: AttachOptions): BpfLink {
   const cgroup = openTarget(program, "cgroup", options, "a cgroup's folder");
-  if (options.legacy) return attachLegacy(program, cgroup, options);
+  const fail = (result: number, call: string) => {
+    cgroup.close();
+    const causes: { readonly [errno: number]: string } = {
+      [EBADF]: `${cgroup.name} is no folder of a cgroup v2 file system`,
+      [EINVAL]: "the kernel does not know this hook, or links of cgroups (5.7)",
+    };
+    const told = { needs, likely: causes[-result], action: "give another cgroup's folder", forbidden: EXCLUSIVE };
+    return refuse(result, program, `cgroup ${cgroup.name}`, `bpf(${call})`, told);
+  };
+  if (options.legacy) return attachLegacy(program, cgroup, options, fail);
   const fields = { prog_fd: program.fd.number, target_fd: cgroup.fd, attach_type: typeOf(program, options) };
   const fd = linkCreate({ ...fields, flags: options.flags });
-  if (fd < 0) throw fail(fd, program, cgroup, "BPF_LINK_CREATE");
+  if (fd < 0) throw fail(fd, "BPF_LINK_CREATE");
   cgroup.close();
   return asLink(fd, "cgroup", cgroup.name);
 }
 
-export const cgroup: Hook = { name: "cgroup", attach };
+/** By the commands that came before links: taken away by close(), not by the end of the process. */
+function attachLegacy(
+  program: LoadedProgram,
+  cgroup: OpenTarget,
+  options: AttachOptions,
+  fail: (result: number, call: string) => BpfError,
+): BpfLink {
+  const what = { target_fd: cgroup.fd, attach_bpf_fd: program.fd.number, attach_type: typeOf(program, options) };
+  const result = progAttach({ ...what, attach_flags: options.flags ?? BPF_F_ALLOW_MULTI });
+  if (result < 0) throw fail(result, "BPF_PROG_ATTACH");
+  return new BpfLink("cgroup", cgroup.name, "BPF_PROG_ATTACH", [{ close: () => progDetach(what) }, cgroup]);
+}
+
+export const cgroup: Hook = {
+  name: "cgroup",
+  attach: (program, options) => attachWith(["CAP_BPF", "CAP_NET_ADMIN"], program, options),
+};
 
 /** The section names the security hook, so the cgroup is in the options. */
 export const lsmCgroup: Hook = {
   name: "lsm_cgroup",
   loadTarget: (spec) => btfTarget(spec, ofLsm),
-  attach: (program, options) =>
-    attach(program, { ...options, target: options.target === program.spec.target ? undefined : options.target }),
+  attach(program, options) {
+    const target = options.target === program.spec.target ? undefined : options.target;
+    return attachWith(["CAP_BPF", "CAP_PERFMON"], program, { ...options, target });
+  },
 };

@@ -115,6 +115,22 @@ test("a program of a cgroup is replaced, and of one that is no cgroup it is refu
   expect(refused(`${CGROUP}/none`)).toMatchObject({ errno: "ENOENT", likely: `there is no ${CGROUP}/none` });
 });
 
+test("a cgroup below one whose program allows no other refuses, and says so", () => {
+  using object = BpfObject.load(fixture("hooks_network", "on_connect4"));
+  const program = object.program("on_connect4");
+  const child = `${CGROUP}/child`;
+  mkdirSync(child);
+  try {
+    using _exclusive = program.attach({ target: CGROUP, legacy: true, flags: 0 });
+    for (const how of [{ target: child }, { target: child, legacy: true }, { target: CGROUP }]) {
+      const error = thrownBy(() => program.attach(how)) as BpfError;
+      expect(error).toMatchObject({ class: "permission", errno: "EPERM", likely: expect.stringContaining("no other") });
+    }
+  } finally {
+    rmdirSync(child);
+  }
+});
+
 /** A TCP connection to ourselves. */
 function connection(): [Socket, Socket] {
   using own = new Socket(AF_INET, SOCK_STREAM).bind().listen();

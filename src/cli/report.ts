@@ -32,6 +32,8 @@ export interface Totals {
 
 /** How long a line waits for a slow reader of standard error before it is dropped. */
 const PATIENCE_MS = 50;
+/** The last line of a run: a console that an emulated or busy machine draws takes longer than the others are worth. */
+const LAST_PATIENCE_MS = 500;
 /** What a pipe that is writable takes without blocking (pipe(7)). */
 const PIPE_BUF = 4096;
 
@@ -132,7 +134,7 @@ export class Report {
     if (missed > 0)
       this.note(`${missed} times the kernel did not run the program: eBPF was already at work on that CPU`);
     if (astray !== 0) this.note(`the accounts differ by ${astray}: ${produced} produced`);
-    sayOnStderr(`${events} events, ${lost} lost`);
+    sayOnStderr(`${events} events, ${lost} lost`, LAST_PATIENCE_MS);
     this.#json("summary", { produced, events, lost, missed });
   }
 }

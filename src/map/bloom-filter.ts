@@ -14,9 +14,13 @@ export class BpfBloomFilter<V = unknown> extends BpfMap {
     return Number(this.spec.mapExtra & 0xfn) || DEFAULT_HASHES;
   }
 
-  /** Bits of the filter: a power of two of at least entries * hashes / ln 2 (bloom_map_alloc). */
+  /**
+   * Bits of the filter: the power of two from entries * hashes / ln 2, in integers as the kernel reckons; 2^32 where that is
+   * more than 2^31 (bloom_map_alloc).
+   */
   get bits(): number {
-    const wanted = Math.floor((this.spec.maxEntries * this.hashes * 7) / 5);
+    const wanted = Math.floor((this.spec.maxEntries * this.hashes) / 5) * 7;
+    if (wanted > 2 ** 31) return 2 ** 32;
     return Math.max(64, 2 ** Math.ceil(Math.log2(Math.max(1, wanted))));
   }
 

@@ -37,7 +37,10 @@ export class BpfDescriptorArray extends BpfMap {
     return this.spec.maxEntries;
   }
 
-  /** Throws TypeError where it has no descriptor, E2BIG beyond the end, EBADF or EINVAL where the descriptor is of another kind than the map takes. */
+  /**
+   * Throws TypeError where it has no descriptor, E2BIG beyond the end, EBADF or EINVAL where the descriptor is of another
+   * kind than the map takes.
+   */
   set(index: number, what: HasFd, flags: number = BPF_ANY): this {
     this.update(indexKey(index), fdValue(what, this.spec.valueSize), flags);
     return this;

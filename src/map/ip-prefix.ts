@@ -5,11 +5,13 @@
 const MAPPED = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff);
 const MAPPED_BITS = MAPPED.length * 8;
 
+/** 010 is 8 to some and 10 to others: to us it is no number. */
+const NUMBER = /^(0|[1-9]\d{0,2})$/;
+
 /** The 4 bytes of dotted decimal, or undefined. */
 export function parseIPv4(text: string): Uint8Array | undefined {
   const parts = text.split(".");
-  // 010 is 8 to some and 10 to others: to us it is no number.
-  if (parts.length !== 4 || !parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part))) return undefined;
+  if (parts.length !== 4 || !parts.every((part) => NUMBER.test(part))) return undefined;
   const bytes = parts.map(Number);
   return bytes.every((byte) => byte <= 255) ? Uint8Array.from(bytes) : undefined;
 }
@@ -83,7 +85,7 @@ export function parsePrefix(text: string, size: number): IpPrefix {
   if (bytes.length !== size) throw fail("the map holds IPv4 prefixes only");
   const extra = v4 && size === 16 ? MAPPED_BITS : 0;
   const most = size * 8 - extra;
-  const bits = length === undefined ? most : /^\d{1,3}$/.test(length) ? Number(length) : Number.NaN;
+  const bits = length === undefined ? most : NUMBER.test(length) ? Number(length) : Number.NaN;
   if (!(bits <= most)) throw fail(`its length is no number up to ${most}`);
   if (!isClear(bytes, bits + extra)) throw fail(`the address has bits set behind the first ${bits}`);
   return { bits: bits + extra, bytes };
@@ -94,8 +96,10 @@ function isClear(bytes: Uint8Array, from: number): boolean {
   return true;
 }
 
-/** The text that parsePrefix() takes, always with a length. */
-export function formatPrefix({ bits, bytes }: IpPrefix): string {
+/** The text that parsePrefix() takes, always with a length; bits behind it, which the kernel may keep, are left out. */
+export function formatPrefix(prefix: IpPrefix): string {
+  const { bits } = prefix;
+  const bytes = prefix.bytes.map((byte, i) => byte & (0xff00 >> Math.min(8, Math.max(0, bits - 8 * i))));
   const mapped = bytes.length === 16 && bits >= MAPPED_BITS && MAPPED.every((byte, i) => bytes[i] === byte);
   if (mapped) return `${bytes.subarray(MAPPED.length).join(".")}/${bits - MAPPED_BITS}`;
   return `${formatAddress(bytes)}/${bits}`;

@@ -25,6 +25,20 @@ export class BpfLpmTrie<K = string, V = unknown> extends BpfKeyedMap<K, V> {
     return super.get(key, flags);
   }
 
+  /** A lookup finds the longest prefix there is: where the key itself is gone that is another's value. */
+  protected override lookupWalked(key: Uint8Array, value: Uint8Array): boolean {
+    return this.lookup(key, value) && this.#stands(key);
+  }
+
+  /**
+   * Whether there is exactly this prefix: behind one that is not there the kernel goes to the first, which follows none
+   * (trie_get_next_key; before 6.13 and the stable kernels of that time it takes some for there that only look alike).
+   */
+  #stands(key: Uint8Array): boolean {
+    const [next, first] = [new Uint8Array(key.length), new Uint8Array(key.length)];
+    return !this.nextKey(key, next) || (this.nextKey(0, first) && Buffer.compare(next, first) !== 0);
+  }
+
   protected override makeKeyCodec(): Codec {
     const plain = super.makeKeyCodec();
     const size = this.spec.keySize - LENGTH;

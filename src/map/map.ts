@@ -2,7 +2,7 @@
 // of the classes that extend it, one file a family.
 
 import { type BpfError, BpfRuntimeError, type Btf, type MapSpec } from "elf-loader";
-import { bpf_map_info, ENOENT, EPERM, O_ACCMODE, O_RDONLY, O_WRONLY } from "elf-loader/uapi";
+import { bpf_map_info, E2BIG, ENOENT, EPERM, O_ACCMODE, O_RDONLY, O_WRONLY } from "elf-loader/uapi";
 import { fdInfo } from "../host/fd-info.ts";
 import { kernelError } from "../host/kernel-error.ts";
 import {
@@ -19,6 +19,7 @@ import { readField } from "../sys/struct.ts";
 import { MAP_CAUSES } from "./causes.ts";
 import { type AnyCodec, type Codec, codecOf, indexKey, parseJson } from "./codec.ts";
 import { pinError } from "./pin-error.ts";
+import { walkKeys } from "./walk.ts";
 
 /** What a map needs besides itself: the types of its keys and values, and how maps inside it are made and opened. */
 export interface MapContext {
@@ -199,7 +200,7 @@ export class BpfMap implements Disposable {
 
   protected remove(key: Uint8Array): boolean {
     const result = mapDeleteElem(this.fd.number, key);
-    if (result === -ENOENT) return false;
+    if (result === -ENOENT || result === -E2BIG) return false; // the latter beyond the end of an array
     this.check(result, "delete from", "bpf(BPF_MAP_DELETE_ELEM)");
     return true;
   }
@@ -210,6 +211,11 @@ export class BpfMap implements Disposable {
     if (result === -ENOENT) return false;
     this.check(result, "iterate", "bpf(BPF_MAP_GET_NEXT_KEY)");
     return true;
+  }
+
+  /** The keys as bytes, of a map that the kernel does not walk in batches. */
+  protected walkKeys(): Generator<Uint8Array<ArrayBuffer>> {
+    return walkKeys(this.spec, (key, next) => this.nextKey(key, next));
   }
 
   /** Why a slot could not be set to what the object's definition says. */

@@ -10,7 +10,7 @@ import type { MapType } from "./type.ts";
 
 /** One value a possible CPU, by CPU number. */
 export class PerCpuValues<V = unknown> extends Array<V> {
-  /** Numbers added up; structs and arrays member by member, text and what else is no number as on the first CPU. */
+  /** Numbers added up; structs and arrays member by member, text, bytes and what else is no number as on the first CPU. */
   sum(): V {
     return this.reduce((all, one) => combine(all, one, (a, b) => a + b));
   }
@@ -26,7 +26,7 @@ type Join = (a: never, b: never) => unknown;
 function combine<V>(a: V, b: V, join: Join): V {
   if (typeof a === "number" || typeof a === "bigint") return join(a as never, b as never) as V;
   if (Array.isArray(a)) return a.map((item, i) => combine(item, (b as unknown[])[i], join)) as V;
-  if (typeof a !== "object" || a === null) return a;
+  if (typeof a !== "object" || a === null || a instanceof Uint8Array) return a;
   const other = b as Record<string, unknown>;
   return Object.fromEntries(Object.entries(a).map(([name, value]) => [name, combine(value, other[name], join)])) as V;
 }

@@ -72,27 +72,28 @@ function parseInterface(text: string): unknown {
   throw new TypeError(`Cannot find it: ${found}`);
 }
 
-/** Interfaces by index, or by any number in a DEVMAP_HASH. Empty slots are not there. */
-export class BpfDevMap extends BpfKeyedMap<number, DeviceTarget & ReadTarget, number | DeviceTarget> {
+/** Slots that the kernel empties without a word about what was in them. */
+class BpfTargets<Target> extends BpfKeyedMap<number, Target & ReadTarget, number | Target> {
   protected override readonly walksInBatches = false;
 
   protected override makeKeyCodec(): Codec {
     return indexCodec as Codec;
   }
 
+  protected override remove(key: Uint8Array): boolean {
+    return this.lookup(key, scratch(8).u8) && super.remove(key);
+  }
+}
+
+/** Interfaces by index, or by any number in a DEVMAP_HASH. Empty slots are not there. */
+export class BpfDevMap extends BpfTargets<DeviceTarget> {
   protected override makeValueCodec(): Codec {
     return targetCodec(this.spec.valueSize, "ifindex", parseInterface);
   }
 }
 
 /** CPUs by number. Empty slots are not there. */
-export class BpfCpuMap extends BpfKeyedMap<number, CpuTarget & ReadTarget, number | CpuTarget> {
-  protected override readonly walksInBatches = false;
-
-  protected override makeKeyCodec(): Codec {
-    return indexCodec as Codec;
-  }
-
+export class BpfCpuMap extends BpfTargets<CpuTarget> {
   protected override makeValueCodec(): Codec {
     return targetCodec(this.spec.valueSize, "queueSize");
   }

@@ -67,15 +67,12 @@ export class BpfSockHash<K = unknown> extends BpfMap {
     }
   }
 
-  /** The keys that are there, at most as many as the map can hold. */
+  /** The keys that are there, each once; it ends however they change meanwhile. */
   *keys(): Generator<K> {
     const key = scratch(this.spec.keySize);
-    const bytes = key.u8.subarray(0, this.spec.keySize);
-    let more = this.nextKey(0, bytes);
-    for (let step = 0; more && step < this.spec.maxEntries; step++) {
-      const current = this.keyCodec.decode(key, 0) as K;
-      more = this.nextKey(bytes.slice(), bytes);
-      yield current;
+    for (const bytes of this.walkKeys()) {
+      key.u8.set(bytes);
+      yield this.keyCodec.decode(key, 0) as K;
     }
   }
 }
@@ -84,7 +81,12 @@ export class BpfSockHash<K = unknown> extends BpfMap {
 export class BpfReuseportArray extends BpfSockMap {}
 
 /** AF_XDP sockets by the number of their queue. */
-export class BpfXskMap extends BpfDescriptorArray {}
+export class BpfXskMap extends BpfDescriptorArray {
+  /** Empties a slot; whether there is one of that number: the kernel does not tell whether anything was in it. */
+  override delete(index: number): boolean {
+    return Number.isInteger(index) && index >= 0 && index < this.length && super.delete(index);
+  }
+}
 
 export const sockMap: MapType = {
   type: BPF_MAP_TYPE_SOCKMAP,

@@ -45,16 +45,9 @@ export class BpfStackTrace extends BpfMap {
     }
   }
 
-  /** The numbers of the stacks that are there. */
+  /** The numbers of the stacks that are there, each once. */
   *ids(): Generator<number> {
-    const key = scratch(4);
-    const bytes = key.u8.subarray(0, 4);
-    let more = this.nextKey(0, bytes);
-    for (let step = 0; more && step < this.spec.maxEntries; step++) {
-      const id = key.u32[0] as number;
-      more = this.nextKey(indexKey(id), bytes);
-      yield id;
-    }
+    for (const key of this.walkKeys()) yield new DataView(key.buffer).getUint32(0, true);
   }
 }
 

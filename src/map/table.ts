@@ -116,23 +116,15 @@ export class BpfTable<K = unknown, V = unknown, W = V> extends BpfMap {
     }
   }
 
-  /**
-   * From key to key; the next one is known before this one is handed out, which may then be deleted. The kernel starts
-   * again from the first where the one it stands on is gone: what was seen is not handed out twice.
-   */
   private *elementsOneByOne(): Generator<Element> {
-    const seen = new Set<string>();
     const value = new Uint8Array(Math.max(8, this.valueCodec.size));
-    let key = new Uint8Array(this.spec.keySize);
-    let next = new Uint8Array(this.spec.keySize);
-    let more = this.nextKey(0, key);
-    for (let step = 0; more && step < 8 * (this.spec.maxEntries + 1); step++) {
-      more = this.nextKey(key, next);
-      const name = Buffer.from(key).toString("latin1");
-      if (!seen.has(name) && this.lookup(key, value)) yield { key, value: value.subarray(0, this.valueCodec.size) };
-      seen.add(name);
-      [key, next] = [next, key];
-    }
+    for (const key of this.walkKeys())
+      if (this.lookupWalked(key, value)) yield { key, value: value.subarray(0, this.valueCodec.size) };
+  }
+
+  /** Copies the value of a key that the walk came by; false where it is gone meanwhile. */
+  protected lookupWalked(key: Uint8Array, value: Uint8Array): boolean {
+    return this.lookup(key, value);
   }
 }
 
@@ -200,7 +192,7 @@ export class BpfTakeMap<K = unknown, V = unknown, W = V> extends BpfKeyedMap<K, 
   }
 
   private *takenElements(): Generator<Element> {
-    if (!lacksBatch(yield* this.elementsInBatches(true))) return;
+    if (this.walksInBatches && !lacksBatch(yield* this.elementsInBatches(true))) return;
     for (const { key, value } of this.elements()) {
       const taken = new Uint8Array(Math.max(8, value.length));
       if (this.takeInto(key, taken)) yield { key, value: taken.subarray(0, value.length) };

@@ -82,8 +82,16 @@ test("QUEUE: what a program pushes comes out in order, typed, and what does not 
 });
 
 test.skipIf(lacks("BLOOM_FILTER"))("BLOOM_FILTER: never forgets, and takes as many for known as it should", () => {
-  for (const hashes of GUEST ? [3] : [1, 3, 8]) {
-    const entries = 1000;
+  // Numbers at which the kernel's integers, and no others, come to a power of two less or more.
+  const here = [
+    [1, 733],
+    [1, 735],
+    [3, 244],
+    [8, 91],
+    [8, 92],
+    [5, 1000],
+  ] as const;
+  for (const [hashes, entries] of GUEST ? here.slice(2, 3) : here) {
     using map = make<BpfBloomFilter<number>>("BLOOM_FILTER", {
       ...{ valueSize: 4, maxEntries: entries, mapExtra: BigInt(hashes) },
     }).withCodecs({ value: u32 });
@@ -143,6 +151,7 @@ test("ARRAY_OF_MAPS: beyond the end there is nothing", () => {
   using inner = outer.create();
   expect(errnoOf(() => outer.set(3, inner))).toBe("E2BIG");
   expect([outer.get(3), outer.get(-1)]).toEqual([undefined, undefined]);
+  expect([outer.delete(3), outer.delete(-1), outer.set(1, inner).deleteMany([0, 1, 2, 3])]).toEqual([false, false, 1]);
 });
 
 test("PROG_ARRAY: programs by index, their numbers back", () => {
@@ -171,9 +180,10 @@ test("STACK_TRACE: a stack by its number, with the functions' names", () => {
   expect(names.some((name) => name?.includes("bpf"))).toBe(true);
   // Asked for on another CPU it is run from an interrupt: another stack.
   const ids = new Set([id]);
-  for (let cpu = 0; cpu < possibleCpuCount(); cpu++) {
-    runOn(object.program("take_stack"), cpu);
-    ids.add(Number(global(object, "stack").value));
+  for (let run = 0; ids.size < 2 && run < 100; run++) {
+    runOn(object.program("take_stack"), run % possibleCpuCount());
+    const other = Number(global(object, "stack").value);
+    if (other >= 0) ids.add(other); // else its place is another's (EEXIST)
   }
   expect(ids.size).toBeGreaterThan(1);
   expect(new Set(map.ids())).toEqual(ids);
@@ -228,6 +238,7 @@ for (const type of ["SOCKMAP", "REUSEPORT_SOCKARRAY"])
     using map = make<BpfSockMap | BpfReuseportArray>(type, { keySize: 4, valueSize: 8, maxEntries: 2 });
     const socket = listening();
     map.set(1, socket.fd);
+    expect([...map.entries()]).toEqual([[1, socket.cookie]]);
     expect([map.get(0), map.get(1), map.get(2)]).toEqual([undefined, socket.cookie, undefined]);
     {
       using other = listening();
@@ -264,6 +275,12 @@ test("SOCKHASH: sockets by key", () => {
   map.set(100, first.fd).set(200, second.fd);
   expect([map.get(100), map.get(200), map.get(1)]).toEqual([first.cookie, second.cookie, undefined]);
   expect([...map.keys()].sort()).toEqual([100, 200]);
+  expect(new Map(map.entries())).toEqual(
+    new Map([
+      [100, first.cookie],
+      [200, second.cookie],
+    ]),
+  );
   expect([map.delete(100), map.delete(100), [...map.keys()]]).toEqual([true, false, [200]]);
   using small = make<BpfSockHash<number>>("SOCKHASH", { keySize: 4, valueSize: 4, maxEntries: 4 }).withCodecs({
     key: u32,
@@ -272,12 +289,30 @@ test("SOCKHASH: sockets by key", () => {
   expect(errnoOf(() => small.get(1))).toBe("ENOSPC");
 });
 
+testHere("SOCKHASH: a walk hands out no key twice where those ahead of it go", () => {
+  using map = make<BpfSockHash<number>>("SOCKHASH", { keySize: 4, valueSize: 8, maxEntries: 128 }).withCodecs({
+    key: u32,
+  });
+  const sockets = Array.from({ length: 100 }, listening);
+  for (const [key, { fd }] of sockets.entries()) map.set(key, fd);
+  const order = [...map.keys()];
+  const seen: number[] = [];
+  for (const key of map.keys()) {
+    seen.push(key);
+    if (seen.length === 60) for (const ahead of order.slice(60, 62)) map.delete(ahead);
+  }
+  for (const socket of sockets) socket[Symbol.dispose]();
+  expect(order).toHaveLength(100);
+  expect(seen.length).toBeGreaterThanOrEqual(98);
+  expect(new Set(seen).size).toBe(seen.length);
+});
+
 test("XSKMAP: takes AF_XDP sockets and no others", () => {
   using map = make<BpfXskMap>("XSKMAP", { keySize: 4, valueSize: 4, maxEntries: 2 });
   const fd = call("socket", AF_XDP, SOCK_RAW, 0);
   call("setsockopt", fd, SOL_XDP, XDP_RX_RING, new Uint32Array([64]), 4); // since 7 only with a ring to receive by
   map.set(1, fd);
-  expect(map.delete(1)).toBe(true);
+  expect([map.delete(1), map.delete(2), map.delete(-1)]).toEqual([true, false, false]);
   closeSync(fd);
   using other = listening();
   expect(errnoOf(() => map.set(1, other.fd))).toMatch(/^E(NOPROTOOPT|INVAL|OPNOTSUPP)$/);
@@ -296,13 +331,13 @@ test("DEVMAP and CPUMAP: where packets go, by index, read back as they were set"
     expect([...devices.keys()]).toEqual([0]);
     expect(errnoOf(() => devices.set(3, LOOPBACK))).toBe("E2BIG");
     expect(errnoOf(() => devices.set(0, 999_999))).toMatch(/^E(INVAL|NODEV)$/);
+    expect([devices.delete(0), devices.delete(0), devices.delete(9)]).toEqual([true, false, false]);
     if (valueSize === 4) expect(thrownBy(() => devices.set(0, { ifindex: 1, program: 3 }))).toBeInstanceOf(TypeError);
     using cpus = make<BpfCpuMap>("CPUMAP", { keySize: 4, valueSize, maxEntries: 1 });
     cpus.set(0, { queueSize: 192 });
     expect([...cpus]).toEqual([[0, { queueSize: 192 }]]);
     expect(errnoOf(() => cpus.set(0, 1_000_000))).toBe("EOVERFLOW");
-    cpus.clear();
-    expect(cpus.get(0)).toBeUndefined();
+    expect([cpus.deleteMany([0, 0, 5]), cpus.get(0), cpus.delete(0)]).toEqual([1, undefined, false]);
   }
 });
 
@@ -543,7 +578,9 @@ test("a spin lock's value is copied whole", () => {
   map.set(1, { a: 1, b: 2 });
   map.set(1, { a: 3, b: 4 }, BPF_F_LOCK);
   expect(map.get(1, BPF_F_LOCK)).toMatchObject({ a: 3, b: 4 });
-  expect(errnoOf(() => object.map("churn", BpfHashMap).set(1, 1n, BPF_F_LOCK))).toBe("EINVAL");
+  const churn = object.map("churn", BpfHashMap).set(1, 1n); // without a lock
+  for (const locked of [() => churn.set(1, 1n, BPF_F_LOCK), () => churn.get(1, BPF_F_LOCK)])
+    expect(errnoOf(locked)).toBe("EINVAL");
 });
 
 test("a type is skipped only where the kernel is older", () => {

@@ -9,9 +9,10 @@ import {
   BPF_NOEXIST,
   type BpfArray,
   type BpfError,
-  type BpfHashMap,
+  BpfHashMap,
   type BpfKeyedMap,
   type BpfLpmTrie,
+  type BpfPerCpuArray,
   BpfRuntimeError,
   type BpfTable,
   MAP_TYPES,
@@ -20,7 +21,7 @@ import {
 } from "../../src/index.ts";
 import { leavesNoDescriptors, thrownBy } from "./lib-support.ts";
 import { isSince, lacks, make, randomNumbers, u32, u64 } from "./maps-support.ts";
-import { GUEST, SLOWNESS } from "./support.ts";
+import { GUEST, SLOWNESS, testHere } from "./support.ts";
 
 setDefaultTimeout(10_000 * SLOWNESS);
 
@@ -310,6 +311,16 @@ describe("PERCPU", () => {
   });
 });
 
+testHere("PERCPU values that are bytes are not added up: they are those of the first CPU", () => {
+  using map = make<BpfPerCpuArray<Uint8Array>>("PERCPU_ARRAY", { keySize: 4, valueSize: 3, maxEntries: 1 });
+  map.set(
+    0,
+    each(1).map((_, cpu) => Uint8Array.of(200, cpu, 7)),
+  );
+  const values = map.get(0);
+  expect([values?.sum(), values?.max()]).toEqual([Uint8Array.of(200, 0, 7), Uint8Array.of(200, 0, 7)]);
+});
+
 const ARRAYS: readonly Row[] = [
   { type: "ARRAY", value: one, refuses: true },
   { type: "PERCPU_ARRAY", value: each, refuses: true },
@@ -470,6 +481,39 @@ describe("LPM_TRIE", () => {
     expect(errnoOf(() => v4.set(Uint8Array.of(33, 0, 0, 0, 0, 0, 0, 0) as never, 1n))).toBe("EINVAL");
   });
 
+  test("a walk gives no prefix the value of another, though it goes meanwhile", () => {
+    for (const gone of [1, 2, 30, 59]) {
+      using map = trie(4).set("10.0.0.0/8", 1n);
+      for (let i = 0; i < 60; i++) map.set(`10.${i}.0.0/16`, 100n + BigInt(i));
+      const seen = new Map<string, bigint>();
+      for (const [prefix, value] of map) {
+        seen.set(prefix, value);
+        if (seen.size === 1) map.delete(`10.${gone}.0.0/16`);
+      }
+      for (let i = 0; i < 60; i++) {
+        const expected = i === gone && !seen.has(`10.${i}.0.0/16`) ? undefined : 100n + BigInt(i);
+        expect([gone, i, seen.get(`10.${i}.0.0/16`)]).toEqual([gone, i, expected]);
+      }
+      expect([seen.get("10.0.0.0/8"), seen.has(`10.${gone}.0.0/16`)]).toEqual([1n, false]);
+      expect(map.size).toBe(60);
+    }
+  });
+
+  testHere("keys are read as they may be written, whatever bits others left behind the length", () => {
+    for (const size of [4, 16]) {
+      using map = trie(size);
+      for (let bits = 0; bits <= 8 * size; bits++) {
+        const key = new Uint8Array(4 + size).fill(0xff).fill(0, 4, size - 2); // ::ffff:255.255.255.255 in the long one
+        key.set([bits, 0, 0, 0]);
+        map.set(key as never, BigInt(bits));
+      }
+      const keys = [...map.keys()];
+      expect(new Set(keys).size).toBe(8 * size + 1);
+      for (const key of keys) expect([key, map.delete(key)]).toEqual([key, true]);
+      expect(map.size).toBe(0);
+    }
+  });
+
   test("full, it refuses one prefix more", () => {
     using map = trie(4, 2);
     map.set("10.0.0.0/8", 1n).set("11.0.0.0/8", 1n);
@@ -478,7 +522,30 @@ describe("LPM_TRIE", () => {
   });
 });
 
+/** As on a kernel, or of a type, that has no batches. */
+class OneByOne extends BpfHashMap<number, bigint> {
+  protected override readonly walksInBatches = false;
+}
+
 describe("maps without batches", () => {
+  testHere("are taken and cleared key by key", () => {
+    using made = make<BpfHashMap>("HASH", { keySize: 4, valueSize: 8, maxEntries: 64 });
+    const map = new OneByOne(made.spec, made.fd).withCodecs({ key: u32, value: u64 });
+    const entries = Array.from({ length: 50 }, (_, i) => [i * 7, BigInt(i)] as const);
+    map.setMany(entries);
+    const taken = map.takeAll();
+    const first = taken.next().value as [number, bigint];
+    expect([map.size, map.has(first[0])]).toEqual([49, false]);
+    const gone = entries.find(([key]) => key !== first[0]) as [number, bigint];
+    map.delete(gone[0]);
+    const rest = entries.filter(([key]) => key !== first[0] && key !== gone[0]);
+    const others = [...taken].filter(([key]) => key !== gone[0]);
+    expect(new Map(others)).toEqual(new Map(rest));
+    expect([others.length, map.size]).toEqual([48, 0]);
+    map.setMany(entries).clear();
+    expect(map.size).toBe(0);
+  });
+
   const LOOPBACK = 1;
   const numbers = (maxEntries: number, count: number) =>
     make<BpfKeyedMap<number, { ifindex: number }, number>>("DEVMAP_HASH", {

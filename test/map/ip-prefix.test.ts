@@ -59,6 +59,20 @@ test("a prefix is read back from its text, IPv4 among IPv6 too", () => {
     const text = formatPrefix({ bits, bytes });
     expect(parsePrefix(text, 16)).toEqual({ bits, bytes });
   }
+  for (let i = 0; i < 5000; i++) {
+    // As the kernel may keep it, with bits behind the length: the text is that of the prefix alone.
+    const [bits, bytes] = [random(129), address()];
+    if (random(2) === 0) bytes.set([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255]);
+    const read = parsePrefix(formatPrefix({ bits, bytes }), 16);
+    const all = Array.from({ length: 128 }, (_, bit) => bit);
+    const bitAt = (of: Uint8Array, bit: number) => ((of[bit >> 3] as number) >> (7 - (bit & 7))) & 1;
+    expect([read.bits, all.map((bit) => bitAt(read.bytes, bit))]).toEqual([
+      bits,
+      all.map((bit) => (bit < bits ? bitAt(bytes, bit) : 0)),
+    ]);
+  }
+  for (const text of ["10.0.0.0/08", "10.0.0.0/+8", "10.0.0.0/8.", "10.0.0.0/ 8", "::/00", "::/129"])
+    expect(() => parsePrefix(text, 16)).toThrow(TypeError);
   expect(parsePrefix("10.0.0.0/8", 4)).toEqual({ bits: 8, bytes: Uint8Array.of(10, 0, 0, 0) });
   expect(formatPrefix(parsePrefix("10.0.0.0/8", 16))).toBe("10.0.0.0/8");
 });

@@ -115,8 +115,7 @@ export class BpfObject implements Disposable {
   }
 
   #fillSlots(from: ReadonlyMap<string, BpfMap | BpfProgram>): void {
-    for (const [name, map] of this.maps)
-      fillSlots(map, this.spec.maps.get(name) ?? map.spec, (slot) => from.get(slot)?.fd.number);
+    for (const map of this.maps.values()) fillSlots(map, (slot) => from.get(slot)?.fd.number);
   }
 
   #loadPrograms(answers: KernelAnswers, options: ProgramOptions, onLinked: LoadOptions["onLinked"]): void {

@@ -125,6 +125,7 @@ const SAME_KIND: { readonly [errno: string]: readonly string[] } = {
   ESRCH: ["ENOENT", "object"], // the kernel's types or symbols have no such name
   ENOENT: ["object"], // the object refers to what it has not
   EINVAL: ["object", "attach", "unsupported"], // seen before any kernel is asked
+  EOPNOTSUPP: ["object", "unsupported"], // what neither makes anything of, and what this kernel has not got
 };
 
 /** Whether two refusals are of one kind. */
@@ -159,7 +160,8 @@ export function compare(libbpf: readonly Verdict[], ours: readonly Verdict[]): C
     for (const [name, program] of theirs.programs) {
       programs++;
       const other = mine.programs.get(name);
-      if (!other) differ(name, said(program.refused), "no such program");
+      if (!other && mine.unopened !== undefined && alike(program.refused, mine.unopened)) neither++;
+      else if (!other) differ(name, said(program.refused), "no such program");
       else if (other.kind !== program.kind) differ(name, program.kind, other.kind);
       else if (!alike(program.refused, other.refused)) differ(name, said(program.refused), said(other.refused));
       else if (haveDifferent(program, other)) {

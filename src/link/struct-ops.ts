@@ -6,11 +6,14 @@ import type { ProgramSpec } from "elf-loader";
 import { AttachError } from "elf-loader";
 import { BPF_F_LINK, BPF_STRUCT_OPS } from "elf-loader/uapi";
 import { kernelError } from "../host/kernel-error.ts";
-import { vmlinuxBtf } from "../host/vmlinux-btf.ts";
+import { moduleBtfFd } from "../host/module-btf.ts";
+import { kernelStruct } from "../map/kernel-struct.ts";
+import type { BpfMap } from "../map/map.ts";
 import { BpfStructOps } from "../map/struct-ops.ts";
 import type { Attachment, Hook, LoadTarget } from "../program/hook.ts";
 import { linkCreate, mapDeleteElem } from "../sys/bpf.ts";
 import { asLink, BpfLink } from "./link.ts";
+import { LinkGroup } from "./link-group.ts";
 import { unusable } from "./refuse.ts";
 
 function memberOf(spec: ProgramSpec): LoadTarget {
@@ -18,12 +21,13 @@ function memberOf(spec: ProgramSpec): LoadTarget {
   const fail = (why: string) => new AttachError(`Cannot load program ${spec.name}: ${why}`, { subject });
   const { type, member } = spec.structOps ?? {};
   if (!type) throw fail("no struct of functions of the object has it");
-  const btf = vmlinuxBtf();
-  const id = btf?.findByName(type, "struct") ?? 0;
-  const struct = btf?.type(id);
-  const index = struct?.kind === "struct" ? struct.members.findIndex(({ name }) => name === member) : -1;
+  const { id, struct, module } = kernelStruct(type);
+  const index = struct.members.findIndex(({ name }) => name === member);
   if (index < 0) throw fail(`the kernel's struct ${type} has no member ${member}`);
-  return { fields: { attach_btf_id: id, expected_attach_type: index } };
+  const fields = { attach_btf_id: id, expected_attach_type: index };
+  const fd = module === undefined ? undefined : moduleBtfFd(module);
+  if (typeof fd === "number") throw fail(`module ${module} is not there any more`);
+  return fd ? { fields: { ...fields, attach_btf_obj_fd: fd.number }, owned: [fd] } : { fields };
 }
 
 /** Structs that are attached by their programs, and by how many. */
@@ -45,11 +49,13 @@ function share(map: BpfStructOps): BpfLink {
 export const structOps: Hook = {
   name: "struct_ops",
   loadTarget: memberOf,
-  /** The whole struct that the program is in, once for all of its programs. */
+  /** The whole structs that the program is in, each once for all of its programs. */
   attach(program) {
-    for (const map of program.maps.values())
-      if (map instanceof BpfStructOps && map.spec.slots?.some(({ name }) => name === program.name)) return share(map);
-    throw unusable(program, "struct_ops", "no struct of functions of its object has it");
+    const has = (map: BpfMap): map is BpfStructOps =>
+      map instanceof BpfStructOps && map.spec.slots?.some(({ name }) => name === program.name) === true;
+    const structs = [...program.maps.values()].filter(has);
+    if (structs.length === 0) throw unusable(program, "struct_ops", "no struct of functions of its object has it");
+    return LinkGroup.attach("struct_ops", structs.map(({ name }) => name).join(), structs, share);
   },
 };
 

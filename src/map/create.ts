@@ -5,6 +5,7 @@ import { BPF_F_MMAPABLE, E2BIG, EINVAL, ENOENT, ENOMEM } from "elf-loader/uapi";
 import { fdKind } from "../host/fd-info.ts";
 import { kernelRelease } from "../host/kernel.ts";
 import { kernelError } from "../host/kernel-error.ts";
+import { moduleBtfFd } from "../host/module-btf.ts";
 import { btfById } from "../host/program-btf.ts";
 import { mapCreate, mapFreeze, mapGetFdById, mapGetNextId, objGet } from "../sys/bpf.ts";
 import { Fd } from "../sys/fd.ts";
@@ -34,7 +35,7 @@ export type NewMap = Pick<MapSpec, "type"> & Partial<MapSpec>;
 export function createMap(wanted: NewMap, btf: LoadedBtf = {}): BpfMap {
   const type = mapType(wanted.type);
   const complete: MapSpec = { ...NOTHING, ...wanted };
-  const spec = type.adjust?.(complete) ?? complete;
+  const spec = type.adjust?.(complete, btf.types) ?? complete;
   using template = spec.innerMap && createMap(spec.innerMap, btf);
   const number = create(spec, btf.fd?.number, template?.fd.number);
   if (number < 0) throw createError(number, spec, type);
@@ -93,6 +94,9 @@ function openById(id: number, open: (fd: number) => BpfMap): BpfMap | undefined 
 }
 
 function create(spec: MapSpec, btfFd: number | undefined, innerFd: number | undefined): number {
+  const module = spec.kernelValueModule === undefined ? undefined : moduleBtfFd(spec.kernelValueModule);
+  if (typeof module === "number") return module;
+  using valueBtf = module;
   const fields = {
     map_type: spec.type,
     key_size: spec.keySize,
@@ -104,6 +108,7 @@ function create(spec: MapSpec, btfFd: number | undefined, innerFd: number | unde
     map_extra: spec.mapExtra,
     // A value of one of the kernel's own types; BTF of the object's must come with it.
     ...(spec.kernelValueTypeId ? { btf_vmlinux_value_type_id: spec.kernelValueTypeId, btf_fd: btfFd } : {}),
+    value_type_btf_obj_fd: valueBtf?.number,
     map_name: cString(spec.name.replace(/[^A-Za-z0-9_.]/g, "_").slice(0, 15)),
   };
   const typed = { ...fields, btf_fd: btfFd, btf_key_type_id: spec.keyTypeId, btf_value_type_id: spec.valueTypeId };

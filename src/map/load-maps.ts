@@ -49,7 +49,7 @@ function openPinned(path: string, spec: MapSpec, btf: LoadedBtf): BpfMap {
 /** The same map under a descriptor of its own, its keys and values typed by the object that uses it. */
 function reuse(map: BpfMap, wanted: MapSpec, btf: LoadedBtf, where: string): BpfMap {
   const type = mapType(wanted.type);
-  const spec = type.adjust?.(wanted) ?? wanted;
+  const spec = type.adjust?.(wanted, btf.types) ?? wanted;
   const differences = compare(map.info(), spec, type.addedFlags ?? 0);
   if (differences.length > 0) {
     const details = { subject: `map ${spec.name}`, likely: `it differs: ${differences.join(", ")}` };
@@ -78,8 +78,8 @@ function compare(info: MapInfo, spec: MapSpec, addedFlags: number): string[] {
  * Puts what the definition initialises slots with into them: maps once all are there, programs once they are loaded.
  * `fdOf`: the descriptor of a map or program by its name, undefined where it is not there (yet).
  */
-export function fillSlots(map: BpfMap, spec: MapSpec, fdOf: (name: string) => number | undefined): void {
-  for (const { index, name } of spec.slots ?? []) {
+export function fillSlots(map: BpfMap, fdOf: (name: string) => number | undefined): void {
+  for (const { index, name } of map.spec.slots ?? []) {
     const fd = fdOf(name);
     if (fd === undefined) continue;
     const result = map.setSlot(index, fd);

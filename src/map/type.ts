@@ -1,6 +1,6 @@
 // What each map type answers for itself.
 
-import type { MapSpec } from "elf-loader";
+import type { Btf, MapSpec } from "elf-loader";
 import type { Fd } from "../sys/fd.ts";
 import type { Fields } from "../sys/struct.ts";
 import type { BpfMap, MapContext } from "./map.ts";
@@ -19,8 +19,8 @@ export interface MapType {
     fd: Fd,
     context?: MapContext,
   ) => BpfMap;
-  /** What the object says, made what the kernel takes. */
-  readonly adjust?: (spec: MapSpec) => MapSpec;
+  /** What the object, with these types, says, made what the kernel takes. Throws where the kernel would not. */
+  readonly adjust?: (spec: MapSpec, types: Btf | undefined) => MapSpec;
   /** What the least map of the type has besides a key and a value of 4 bytes and one entry: for the probe. */
   readonly least?: Fields;
   /** The same of what only the running kernel can tell. */

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { SECTION_ROWS } from "elf-loader";
 import { type BpfError, BpfObject, type MapSpec } from "../../src/index.ts";
 import { hookOf } from "../../src/link/index.ts";
-import { fixture, global, KERNEL, kernelIds, load, ROOT, thrownBy, until } from "./lib-support.ts";
+import { fixture, global, KERNEL, kernelIds, load, ROOT, testHere, thrownBy, until } from "./lib-support.ts";
 import { AF_INET, call, SOCK_STREAM, Socket } from "./sockets.ts";
 
 const IPPROTO_TCP = 6;
@@ -57,6 +57,20 @@ for (const [name, map, on] of [
     await until("the algorithm is left behind", () => !algorithms().includes(`hello_${map}`));
   });
 }
+
+testHere("two structs of the same programs are both attached, each until the last of them lets go", async () => {
+  using object = load("hooks_struct_ops_two");
+  const titles = ["hello_first", "hello_second"];
+  const there = () => titles.filter((title) => algorithms().includes(title));
+  const links = ["on_init", "least"].map((program) => object.program(program).attach());
+  expect(links[0]?.target).toBe("first,second");
+  links[0]?.close();
+  expect(there()).toEqual(titles);
+  for (const title of titles) controlledBy(title);
+  expect(Number(global(object, "seen").value)).toBe(2);
+  links[1]?.close();
+  await until("an algorithm is left behind", () => there().length === 0);
+});
 
 test("?.struct_ops: a struct that is left out, with the programs of no other, unless it is wanted", async () => {
   const loaded = (object: BpfObject) => [[...object.maps.keys()].includes("spare"), [...object.programs.keys()].sort()];

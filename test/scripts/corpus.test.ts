@@ -87,6 +87,22 @@ describe("compare", () => {
     expect(by(3, { errno: "ENOENT", class: "attach", message: "no such name" })).toEqual([]);
     expect(by(22, { class: "object", message: "no such name" })).toEqual([]);
     expect(by(13, { class: "object", message: "no such name" })).toHaveLength(2);
+    expect(by(95, { class: "object", message: "no such field" })).toEqual([]);
+    expect(by(95, { class: "unsupported", message: "no such member" })).toEqual([]);
+    expect(by(95, refused)).toHaveLength(2);
+  });
+
+  test("a program of an object that cannot be opened is refused for that", () => {
+    const unopened = { object: "o", opened: false, refused: { class: "object", message: "no" } };
+    expect(compare([verdict(theirs({ errno: 22 }, { errno: 22 }))], [verdict(unopened)])).toMatchObject({
+      neither: 1,
+      differences: [],
+    });
+    expect(differences(theirs({ errno: 13 }, { errno: 22 }), unopened)).toEqual([["p", "EACCES", "no such program"]]);
+    expect(differences(theirs(), unopened)).toEqual([
+      ["", "loads", "object: no"],
+      ["p", "loads", "no such program"],
+    ]);
   });
 
   test("compares the instructions of what both refuse, where both came so far", () => {

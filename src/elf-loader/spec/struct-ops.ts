@@ -7,7 +7,7 @@ import type { Btf } from "../btf/btf.ts";
 import type { BtfDatasec } from "../btf/types.ts";
 import type { ElfFile, ElfSection } from "../elf/elf-file.ts";
 import { ObjectError } from "../errors.ts";
-import { BPF_F_LINK, BPF_MAP_TYPE_STRUCT_OPS } from "../uapi/bpf.ts";
+import { BPF_F_LINK, BPF_MAP_TYPE_STRUCT_OPS, BPF_PROG_TYPE_STRUCT_OPS } from "../uapi/bpf.ts";
 import { mapKey } from "./image.ts";
 import type { DefinedMap } from "./map-definitions.ts";
 import type { ProgramSpec } from "./program-spec.ts";
@@ -62,7 +62,7 @@ function readVariable(
   return { spec, key: mapKey(section.index, offset) };
 }
 
-/** Tells each program of which struct it is which member. @throws ObjectError where a pointer is set to no program */
+/** Tells each program of which struct it is which member. @throws ObjectError where a pointer is set to no program of struct_ops */
 export function assignMembers(
   maps: readonly MapSpec[],
   programs: ReadonlyMap<string, ProgramSpec>,
@@ -77,6 +77,7 @@ export function assignMembers(
       const fail = (why: string) =>
         new ObjectError(`Cannot set ${struct.name} to ${name}: ${why}`, ".struct_ops", index * POINTER_SIZE);
       if (!member || !program) throw fail("it is no program of the object, or not the place of one");
+      if (program.type !== BPF_PROG_TYPE_STRUCT_OPS) throw fail(`section ${program.section} is not of struct_ops`);
       // The kernel checks a program as the one member it was loaded for.
       const { type, member: other } = program.structOps ?? { type: structOps?.name, member: member.name };
       if (type !== structOps?.name || other !== member.name) throw fail(`it is ${other} of ${type} already`);

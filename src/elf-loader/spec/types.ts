@@ -38,6 +38,8 @@ export interface MapSpec {
   structOps?: { readonly name: string; readonly typeId: number } | undefined;
   /** The value's type in the kernel's own BTF, set when the map is made; 0 or undefined where it has none. */
   kernelValueTypeId?: number | undefined;
+  /** The module whose BTF that type is in; undefined for the kernel's own. */
+  kernelValueModule?: string | undefined;
   /** The ELF section, of a data section map. */
   section?: string | undefined;
 }

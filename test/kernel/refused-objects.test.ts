@@ -1,0 +1,57 @@
+// Objects that libbpf refuses: refused by us too, before a program of theirs is loaded, and told why.
+
+import { expect, test } from "bun:test";
+import { type BpfError, BpfObject, type MapSpec } from "../../src/index.ts";
+import { fixture, thrownBy, userSpace } from "./lib-support.ts";
+
+/** By fixture: the kind of the error, and what it says. */
+const REFUSED: { readonly [fixture: string]: readonly [BpfError["class"], string] } = {
+  refused_extern: ["object", "Cannot set extern CONFIG_HZ: its type is none of a configuration value"],
+  refused_map_field: ["object", "Cannot use map table: unknown field colour"],
+  refused_map_inner: ["object", "Cannot use map table.inner: a map inside a map of maps has values"],
+  refused_map_static: ["object", "Cannot use map table: it is not a global variable"],
+  refused_map_values: ["object", "Cannot use map table: values of int int"],
+  refused_member: [
+    "unsupported",
+    "Cannot use map other: member nobody of struct tcp_congestion_ops is not in the kernel's",
+  ],
+  refused_member_kind: [
+    "unsupported",
+    "Cannot use map other: member flags of struct tcp_congestion_ops is of kind pointer, the kernel's of kind int",
+  ],
+  refused_member_program: [
+    "object",
+    "Cannot set tcp_congestion_ops___other to packet: section socket is not of struct_ops",
+  ],
+  refused_member_size: [
+    "unsupported",
+    "Cannot use map other: member flags of struct tcp_congestion_ops has 8 bytes, the kernel's 4",
+  ],
+};
+
+/** The struct of functions of a refused_member fixture; `nobody`, its last member, is what it is refused for. */
+function withMember(change: (other: MapSpec, offset: number) => void) {
+  const spec = fixture("refused_member");
+  const other = spec.maps.get("other") as MapSpec;
+  change(other, (other.contents?.length ?? 0) - 8);
+  return spec;
+}
+
+userSpace(() => {
+  test("what no kernel, or not this one, has is refused at load, each for what it is", () => {
+    for (const [name, [kind, message]] of Object.entries(REFUSED)) {
+      const error = thrownBy(() => BpfObject.load(fixture(name)).close()) as BpfError;
+      expect([name, error.class, error.message]).toEqual([name, kind, message]);
+    }
+  });
+
+  test("a member that the kernel has not got is left out where it is zero, but not where it is a program", () => {
+    using object = BpfObject.load(withMember((other, offset) => other.contents?.fill(0, offset)));
+    expect([...object.programs.keys()]).toContain("least");
+    const set = withMember((other, offset) => {
+      other.contents?.fill(0, offset);
+      other.slots = [...(other.slots ?? []), { index: offset / 8, name: "least" }];
+    });
+    expect((thrownBy(() => BpfObject.load(set).close()) as BpfError).message).toContain("member nobody of struct");
+  });
+});

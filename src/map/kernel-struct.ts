@@ -92,8 +92,9 @@ export function layOut(spec: MapSpec, local: Btf, kernel: KernelStruct): Require
     if (!goal && unset) continue;
     const why = goal ? misfit(local, member, kernel.btf, goal) : "is not in the kernel's";
     if (!goal || why) throw refusal(spec, member.name, why);
-    const pointer = local.resolved(member.type).kind === "pointer";
-    if (pointer && !slot && !unset) throw refusal(spec, member.name, "is set to what is no program");
+    const pointer = kernel.btf.resolved(goal.type);
+    if (pointer.kind === "pointer" && !unset && !(slot && isFunction(kernel.btf, pointer.type)))
+      throw refusal(spec, member.name, slot ? "is no function in the kernel's" : "is set to what is no program");
     const to = kernel.at + goal.bitOffset / 8;
     if (slot) slots.push({ index: to / POINTER_SIZE, name: slot.name });
     else value.set(bytes, to);
@@ -106,13 +107,11 @@ function misfit(local: Btf, member: Member, kernel: Btf, goal: Member): string {
   if (member.bitSize > 0 || goal.bitSize > 0) return "is a bit-field";
   const [mine, theirs] = [local.resolved(member.type), kernel.resolved(goal.type)];
   if (mine.kind !== theirs.kind) return `is of kind ${mine.kind}, the kernel's of kind ${theirs.kind}`;
-  if (mine.kind === "pointer") return isFunction(kernel, theirs) ? "" : "is a function, the kernel's is none";
   const [size, wanted] = [local.sizeOf(member.type), kernel.sizeOf(goal.type)];
   return size === wanted ? "" : `has ${size} bytes, the kernel's ${wanted}`;
 }
 
-const isFunction = (btf: Btf, type: ReturnType<Btf["type"]>): boolean =>
-  type.kind === "pointer" && btf.resolved(type.type).kind === "func_proto";
+const isFunction = (btf: Btf, type: number): boolean => btf.resolved(type).kind === "func_proto";
 
 function refusal(spec: MapSpec, member: string, why: string): UnsupportedError {
   const struct = `struct ${spec.structOps?.name}`;

@@ -62,13 +62,14 @@ testHere("two structs of the same programs are both attached, each until the las
   using object = load("hooks_struct_ops_two");
   const titles = ["hello_first", "hello_second"];
   const there = () => titles.filter((title) => algorithms().includes(title));
-  const links = ["on_init", "least"].map((program) => object.program(program).attach());
-  expect(links[0]?.target).toBe("first,second");
-  links[0]?.close();
+  using one = object.program("on_init").attach();
+  using other = object.program("least").attach();
+  expect(one.target).toBe("first,second");
+  one.close();
   expect(there()).toEqual(titles);
   for (const title of titles) controlledBy(title);
   expect(Number(global(object, "seen").value)).toBe(2);
-  links[1]?.close();
+  other.close();
   await until("an algorithm is left behind", () => there().length === 0);
 });
 

@@ -45,7 +45,7 @@ userSpace(() => {
     }
   });
 
-  test("a member that the kernel has not got is left out where it is zero, but not where it is a program", () => {
+  test("a member that the kernel has not got is left out where it is zero, but no program is; nor is a pointer set to what is none", () => {
     using object = BpfObject.load(withMember((other, offset) => other.contents?.fill(0, offset)));
     expect([...object.programs.keys()]).toContain("least");
     const set = withMember((other, offset) => {
@@ -53,5 +53,19 @@ userSpace(() => {
       other.slots = [...(other.slots ?? []), { index: offset / 8, name: "least" }];
     });
     expect((thrownBy(() => BpfObject.load(set).close()) as BpfError).message).toContain("member nobody of struct");
+    const owned = (change: (other: MapSpec, owner: number) => void) =>
+      thrownBy(() => {
+        const spec = withMember((other, offset) => {
+          other.contents?.fill(0, offset);
+          change(other, offset - 8);
+        });
+        BpfObject.load(spec).close();
+      }) as BpfError;
+    expect(owned((other, owner) => other.contents?.fill(1, owner, owner + 8)).message).toMatch(/no program$/);
+    expect(
+      owned((other, owner) => {
+        other.slots = [...(other.slots ?? []), { index: owner / 8, name: "least" }];
+      }).message,
+    ).toMatch(/member owner of struct tcp_congestion_ops is no function in the kernel's$/);
   });
 });

@@ -277,10 +277,10 @@ describe("in the container", () => {
   test("it is PID 1, and none of its threads keeps a capability once attached", async () => {
     const nothing = { effective: 0n, permitted: 0n, inheritable: 0n, ambient: 0n, noNewPrivileges: true };
     for (const mode of ["ring", "perf", "map", "trace"]) {
-      const contained = contain(with_({ tracefs }), ["--mode", mode, "--output", "jsonl"]);
+      const contained = contain(with_({ tracefs }), ["--mode", mode, "--output", "jsonl", "-v"]);
       await contained.hello.attached();
+      expect(await contained.kept()).toEqual([]);
       const { pid } = contained;
-      await contained.hello.until(() => threadPrivileges(pid).every(({ noNewPrivileges }) => noNewPrivileges));
       expect(statusOf(pid, "NSpid").split("\t").at(-1)).toBe("1");
       for (const { bounding: _, ...thread } of threadPrivileges(pid))
         expect({ mode, ...thread }).toEqual({ mode, thread: thread.thread, ...nothing });

@@ -3,7 +3,7 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { SYSCALL_NUMBERS } from "../../src/sys/syscall-numbers.ts";
-import { ALLOW, filterProgram, refuseWith } from "../kernel/seccomp-filter.ts";
+import { ALLOW, type Answer, filterProgram, refuseWith } from "../kernel/seccomp-filter.ts";
 
 interface Profile {
   readonly defaultErrnoRet: number;
@@ -11,6 +11,13 @@ interface Profile {
     readonly names: readonly string[];
     readonly action: string;
     readonly errnoRet?: number;
+    /** What an argument must be, under a mask, for the rule to hold. */
+    readonly args?: readonly {
+      readonly index: number;
+      readonly value: number;
+      readonly valueTwo: number;
+      readonly op: "SCMP_CMP_MASKED_EQ";
+    }[];
     /** Capabilities of the container without which the rule is none. */
     readonly includes?: { readonly caps: readonly string[] };
   }[];
@@ -21,12 +28,11 @@ export function compileProfile(profilePath: string, filterPath: string, capabili
   const { defaultErrnoRet, syscalls } = JSON.parse(readFileSync(profilePath, "utf8")) as Profile;
   const held = new Set(capabilities.map((name) => `CAP_${name}`));
   const rules = syscalls.filter(({ includes }) => (includes?.caps ?? []).every((name) => held.has(name)));
-  const answers = rules.flatMap(({ names, action, errnoRet = 1 }) =>
-    names.flatMap((name) => {
+  const answers = rules.flatMap(({ names, action, errnoRet = 1, args: [only] = [] }) =>
+    names.flatMap((name): Answer[] => {
       const number = SYSCALL_NUMBERS.get(name);
-      return number === undefined
-        ? []
-        : [[number, action === "SCMP_ACT_ALLOW" ? ALLOW : refuseWith(errnoRet)] as const];
+      const where = only && { index: only.index, mask: only.value, equals: only.valueTwo };
+      return number === undefined ? [] : [[number, action === "SCMP_ACT_ALLOW" ? ALLOW : refuseWith(errnoRet), where]];
     }),
   );
   writeFileSync(filterPath, filterProgram(answers, refuseWith(defaultErrnoRet)));

@@ -10,7 +10,10 @@ import type { Provenance } from "./provenance.ts";
 import { type TarEntry, tar } from "./tar.ts";
 import type { ImageTarget } from "./targets.ts";
 
-/** The layer may not be larger than this, compressed: what a node has to pull, with 20 KB for the rest, is 55 MB. */
+/**
+ * The layer may not be larger than this, compressed: with 20 KB for the rest a node pulls 55 MB, where it was brought to its
+ * registry as it is (podman manifest push, skopeo copy). Who loads and pushes it compresses it anew, to 5 % more.
+ */
 export const LAYER_LIMIT = 54_980_000;
 
 const MEDIA = "application/vnd.oci.image";

@@ -6,6 +6,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -45,7 +46,7 @@ class Root {
   constructor(files: readonly string[]) {
     for (const folder of ["bin", "release", "usr/local/bin"]) mkdirSync(join(this.path, folder), { recursive: true });
     copyFileSync(busybox, join(this.path, "bin/busybox"));
-    for (const applet of ["sh", "uname", "sha256sum", "cp", "chmod", "mv", "mkdir", "rm"])
+    for (const applet of ["sh", "uname", "sha256sum", "cp", "chmod", "mv", "mkdir", "rm", "tr"])
       symlinkSync("busybox", join(this.path, "bin", applet));
     for (const file of files) this.write(file, file === GLIBC ? "... GLIBC_PRIVATE ..." : "");
     const sums: string[] = [];
@@ -74,8 +75,14 @@ class Root {
     return this.#run(["/bin/sh", "-c", `${uname}; . /release/install.sh`, "/release/install.sh"]);
   }
 
-  #run(script: readonly string[]) {
-    const command = ["chroot", this.path, ...script];
+  /** The same as a user who may not write where it is to go. */
+  installAsNobody(...args: string[]) {
+    for (const folder of [place, this.path]) chmodSync(folder, 0o755);
+    return this.#run(["/bin/sh", "/release/install.sh", ...args], ["--userspec=65534:65534"]);
+  }
+
+  #run(script: readonly string[], options: readonly string[] = []) {
+    const command = ["chroot", ...options, this.path, ...script];
     const { exitCode, stdout, stderr } = Bun.spawnSync(command, { env: { PATH: "/bin:/usr/sbin:/usr/bin:/sbin" } });
     return { status: exitCode, said: `${stdout}${stderr}`.trim() };
   }
@@ -155,6 +162,23 @@ describe("says what is wrong", () => {
     const root = new Root([GLIBC]);
     root.write("release/SHA256SUMS", "");
     refuses(root, /SHA256SUMS has no sum of hello-ebpf-linux-/);
+  });
+
+  test("a directory that this user may not write to, or make", () => {
+    for (const [to, said] of [
+      ["/usr/local/bin", "cannot write to /usr/local/bin"],
+      ["/opt/tools", "cannot make /opt/tools"],
+    ] as const) {
+      const root = new Root([GLIBC]);
+      const ended = root.installAsNobody(to);
+      // What refused has the first word: cp's or mkdir's.
+      expect({ status: ended.status, last: ended.said.split("\n").slice(1) }).toEqual({
+        status: 1,
+        last: [`install.sh: ${said}`],
+      });
+      expect(ended.said).toContain("Permission denied");
+      expect([root.installed(), root.installed("opt")]).toEqual([[], []]);
+    }
   });
 
   test("one that does not start leaves the one before", () => {

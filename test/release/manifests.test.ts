@@ -6,6 +6,8 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { LAYER_LIMIT } from "../../scripts/release/image.ts";
+import { provenance } from "../../scripts/release/provenance.ts";
+import { IMAGES } from "../../scripts/release/targets.ts";
 import { SYSCALL_NUMBERS } from "../../src/sys/syscall-numbers.ts";
 import { Hello, NamedProgram, processes, ROOT, scratch, summaryOf } from "../kernel/support.ts";
 import { Runners, SECCOMP, TARGET, TREE } from "./runners.ts";
@@ -70,7 +72,7 @@ function serviceFlags(service: Service): string[] {
 type Services = Record<string, Service>;
 
 /** What is commented out for hosts that want more is there: lines such as `# cap_add: [...]`. */
-const uncommented = (text: string) => text.replace(/^( +)# ([a-z_]+: [[{].*)$/gm, "$1$2");
+const uncommented = (text: string) => text.replace(/^( +)# ( *[a-zA-Z_]+: [[{].*)$/gm, "$1$2");
 
 describe("compose.yaml", () => {
   const { services } = yaml("compose.yaml") as { services: Services };
@@ -135,27 +137,70 @@ test.skipIf(!podman)("README.md's docker run line, flag by flag, shows every exe
   expect({ status, summary: /^(\d+) events, 0 lost$/m.test(stderr) }).toEqual({ status: 0, summary: true });
 });
 
-test("daemonset.yaml gives no more than two capabilities, on every node, to this version", () => {
-  type Container = Record<string, object | undefined> & { securityContext: Record<string, unknown> };
-  type Pod = Record<string, unknown> & { containers: [Container, ...Container[]] };
-  const pod = (yaml("daemonset.yaml") as { spec: { template: { spec: Pod } } }).spec.template.spec;
-  const [container, ...others] = pod.containers;
-  expect(others).toEqual([]);
-  expect(container).toMatchObject({
+describe("daemonset.yaml", () => {
+  type Pod = { containers: Record<string, unknown>[] } & Record<string, unknown>;
+  const pod = (text: string) => (Bun.YAML.parse(text) as { spec: { template: { spec: Pod } } }).spec.template.spec;
+  const container = {
+    name: "hello-ebpf",
     image: `hello-ebpf:${version}`,
     args: ["--mode", "ring", "--output", "jsonl"],
-    resources: { limits: { memory: "96Mi" } },
+    resources: { requests: { cpu: "10m", memory: "96Mi" }, limits: { memory: "96Mi" } },
     securityContext: {
+      runAsUser: 0,
       allowPrivilegeEscalation: false,
       readOnlyRootFilesystem: true,
       capabilities: { drop: ["ALL"], add: ["BPF", "PERFMON"] },
       seccompProfile: { type: "RuntimeDefault" },
     },
+  };
+  const least = {
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    terminationGracePeriodSeconds: 2,
+    nodeSelector: { "kubernetes.io/os": "linux" },
+    tolerations: [{ operator: "Exists" }],
+    containers: [container],
+  };
+
+  test("gives two capabilities and nothing else, on every node, to this version", () => {
+    expect(pod(manifest("daemonset.yaml"))).toEqual(least);
   });
-  for (const key of ["hostPID", "hostNetwork", "hostIPC", "volumes", "initContainers"])
-    expect([key, pod[key]]).toEqual([key, undefined]);
-  expect([container.volumeMounts, container.securityContext.privileged]).toEqual([undefined, undefined]);
-  expect(pod).toMatchObject({ automountServiceAccountToken: false, tolerations: [{ operator: "Exists" }] });
+
+  test("has for trace, commented out, tracefs as it is mounted on nodes, to be read only", () => {
+    const mountPath = "/sys/kernel/tracing";
+    expect(pod(uncommented(manifest("daemonset.yaml")))).toEqual({
+      ...least,
+      containers: [{ ...container, volumeMounts: [{ name: "tracefs", mountPath, readOnly: true }] }],
+      volumes: [{ name: "tracefs", hostPath: { path: mountPath, type: "Directory" } }],
+    });
+  });
+
+  test.skipIf(!podman)(
+    "the commands it gives put both machines' images under one name, no larger than they are",
+    () => {
+      const commands = [...manifest("daemonset.yaml").matchAll(/^# {3}podman (manifest .*)$/gm)].map(
+        ([, words = ""]) => words,
+      );
+      expect(commands).toHaveLength(4);
+      const registry = join(folder, "registry");
+      const here = (word: string) =>
+        word.replace(/^(oci-archive:)/, `$1${ROOT}/`).replace(/^docker:.*/, `oci:${registry}`);
+      for (const words of commands) podman!.run(...words.split(" ").map(here));
+      const blob = (digest: string) => readFileSync(join(registry, "blobs", digest.replace(":", "/")), "utf8");
+      const [list] = JSON.parse(readFileSync(join(registry, "index.json"), "utf8")).manifests;
+      const images = JSON.parse(blob(list.digest)).manifests;
+      const machines = images.map(({ platform }: { platform: { architecture: string } }) => platform.architecture);
+      expect(machines).toEqual(IMAGES.map(({ architecture }) => architecture));
+      for (const { digest } of images)
+        for (const { size } of JSON.parse(blob(digest)).layers) expect(size).toBeLessThanOrEqual(LAYER_LIMIT);
+    },
+  );
+});
+
+test("the Containerfile's comment gives the commit's time as the release does", () => {
+  const [, command = ""] = /CREATED="\$\((.*?)\)"/.exec(manifest("Containerfile")) ?? [];
+  const { stdout } = Bun.spawnSync(["sh", "-c", command], { cwd: ROOT });
+  expect(stdout.toString().trim()).toBe(provenance().created);
 });
 
 /** All that seccomp.json allows whatever the capabilities, by what it is for; on arm64 and by musl other calls of these are made. */

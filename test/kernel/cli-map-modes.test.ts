@@ -269,7 +269,6 @@ userSpace(() => {
     const options = ["--comm", shell.name, "--interval", "0.2", "--output", "jsonl", "-v"];
     const run = await new Hello(["--mode", "map-of-maps", ...options]).attached();
     afterAll(() => run.kill("SIGKILL"));
-    const inner = (uid: number) => Bun.spawnSync(["bpftool", "map"]).stdout.toString().includes(`name user_${uid}`);
     for (let round = 0; round < 2; round++) {
       for (const [uid, count] of [
         [0, 3],
@@ -279,7 +278,10 @@ userSpace(() => {
       await run.until(({ stdout }) => stdout.includes('"key":65533'));
       await Bun.sleep(300);
     }
-    expect(inner(65533)).toBe(true);
+    // What came once the user had a map is in it.
+    const dump = Bun.spawnSync(["bpftool", "-j", "map", "dump", "name", "user_65533"]).stdout.toString();
+    const formatted = (JSON.parse(dump) as { formatted: { value: number } }[]).map((entry) => entry.formatted.value);
+    expect(formatted).toEqual([5]);
     const { stdout, stderr } = await run.stop();
     expect(lastTable({ stdout })).toEqual([
       { key: 0, value: [{ key: shell.name, value: 6 }] },
@@ -287,6 +289,41 @@ userSpace(() => {
     ]);
     expect(summaryOf(stdout)).toEqual({ produced: 16, events: 16, lost: 0 });
     expect(stderr).toMatch(/capabilities kept: CAP_BPF\n/);
+  });
+
+  test("map-of-maps counts users for whose map there is no room with the others, and says so once", async () => {
+    const program = new NamedProgram(folder, "sh").name;
+    const options = ["--mode", "map-of-maps", "--syscall", "getppid", "--comm", program, "--interval", "0.2"];
+    for (const [wrapper, users, cause] of [
+      [[], 1030, /1024 users have a map .* gave E2BIG: /],
+      [["prlimit", "--nofile=60"], 60, /\d+ users have a map .* gave EMFILE: /],
+    ] as const) {
+      const run = await new Hello([...options, "--output", "jsonl"], { wrapper }).attached();
+      for (let round = 0; round < 2; round++) {
+        const { status, err } = await runScript("calls-of-users.ts", [program, "70000", `${users}`]);
+        expect([status, err]).toEqual([0, ""]);
+        await Bun.sleep(500); // a refresh
+      }
+      const { status, stdout, stderr } = await run.stop();
+      expect(stderr).toMatch(cause);
+      expect(stderr.match(/users have a map/g)).toHaveLength(1);
+      expect([status, summaryOf(stdout)]).toEqual([0, { produced: 2 * users, events: 2 * users, lost: 0 }]);
+      const value = [{ key: program, value: 2 }];
+      expect(lastTable({ stdout })).toEqual(Array.from({ length: users }, (_, i) => ({ key: 70000 + i, value })));
+    }
+  });
+
+  test("map-of-maps counts as lost what has no room in a user's map", async () => {
+    const options = ["--syscall", "getppid", "--uid", "65533", "--interval", "0.2", "--output", "jsonl"];
+    const run = await new Hello(["--mode", "map-of-maps", ...options]).attached();
+    const names = (count: number) => runScript("named-calls.ts", new Array(count).fill("1"));
+    await names(1);
+    await run.until(({ stdout }) => stdout.includes('"key":65533'));
+    await names(600);
+    const { status, stdout, stderr } = await run.stop();
+    const [before, size] = [1, 512];
+    expect([status, summaryOf(stdout)]).toEqual([0, { produced: 601, events: before + size, lost: 600 - size }]);
+    expect(stderr).toEndWith(`${before + size} events, ${600 - size} lost\n`);
   });
 
   test("what has no effect in a mode is said, and stops nobody", async () => {

@@ -1,26 +1,31 @@
 // --mode map-of-maps: for each user a table of what they run, a map of its own that is made when the user is first seen.
 
 import object from "../../../build/bpf/hello_map_of_maps.bpf.o" with { type: "file" };
-import { BpfHashMap, BpfMapOfMaps, type BpfObject } from "../../index.ts";
+import { BpfError, BpfHashMap, BpfMapOfMaps, type BpfObject } from "../../index.ts";
 import { escapeText } from "../escape.ts";
+import { type Report, why } from "../report.ts";
 import { syscallMode } from "./syscall-mode.ts";
 import { tableSource } from "./table-source.ts";
 
 type Command = { name: string };
 type Counts = Map<string, bigint>;
 
-/** The users' maps, and what was counted of users before they had one. */
+/** The users' maps, and what is counted of users who have none, or had none yet. */
 class Users implements Disposable {
+  readonly #report: Report;
   readonly #outer: BpfMapOfMaps<number>;
   readonly #waiting: BpfHashMap<{ uid: number; command: Command }, bigint>;
   readonly #maps = new Map<number, BpfHashMap<Command, bigint>>();
+  /** Whether there is room for one more: maps are not taken away again. */
+  #giving = true;
 
-  constructor(loaded: BpfObject) {
+  constructor(loaded: BpfObject, report: Report) {
+    this.#report = report;
     this.#outer = loaded.map("users", BpfMapOfMaps<number>);
     this.#waiting = loaded.map("waiting", BpfHashMap<{ uid: number; command: Command }, bigint>);
   }
 
-  /** Counts by command of each user, in order of uid; who is seen for the first time gets a map. */
+  /** Counts by command of each user, in order of uid; who is seen for the first time gets a map, as long as there is room. */
   read(): [uid: number, counts: Counts][] {
     const users = new Map<number, Counts>();
     const add = (uid: number, { name }: Command, count: bigint) => {
@@ -29,16 +34,26 @@ class Users implements Disposable {
     };
     for (const [{ uid, command }, count] of this.#waiting) {
       add(uid, command, count);
-      if (!this.#maps.has(uid)) this.#give(uid);
+      if (this.#giving && !this.#maps.has(uid)) this.#give(uid);
     }
     for (const [uid, map] of this.#maps) for (const [command, count] of map) add(uid, command, count);
     return [...users].sort(([a], [b]) => a - b);
   }
 
+  /** Who cannot be given one is counted in the map of all others who have none. */
   #give(uid: number): void {
-    const map = this.#outer.create(`user ${uid}`) as BpfHashMap<Command, bigint>;
-    this.#maps.set(uid, map);
-    this.#outer.set(uid, map);
+    let map: BpfHashMap<Command, bigint> | undefined;
+    try {
+      map = this.#outer.create(`user ${uid}`) as BpfHashMap<Command, bigint>;
+      this.#outer.set(uid, map);
+      this.#maps.set(uid, map);
+    } catch (error) {
+      map?.close();
+      if (!(error instanceof BpfError)) throw error;
+      this.#giving = false;
+      const { size } = this.#maps;
+      this.#report.note(`${size} users have a map of their own, the others are counted in one: ${why(error)}`);
+    }
   }
 
   [Symbol.dispose](): void {
@@ -54,7 +69,7 @@ export const mapOfMaps = syscallMode({
   uses: ["interval"],
   needed: (loaded) => loaded.map("users", BpfMapOfMaps).create("try").close(),
   open(loaded, settings, report) {
-    const users = new Users(loaded);
+    const users = new Users(loaded, report);
     const source = tableSource(
       {
         read: () => users.read(),

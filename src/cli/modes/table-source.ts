@@ -12,7 +12,7 @@ export interface Table<Rows> {
   total(rows: Rows): number;
   /** Reports it, as one refresh. */
   show(rows: Rows): void;
-  /** Whether the kernel may have dropped some that were in it; false where nothing is said. */
+  /** Whether the kernel may have dropped some that were in it; where nothing is said it drops none. */
   forgets?(rows: Rows): boolean;
 }
 
@@ -22,6 +22,9 @@ export function tableSource<Rows>(table: Table<Rows>, { interval, count }: Setti
   const timer = new IntervalTimer(interval ?? DEFAULT_INTERVAL_MS);
   let refreshes = 0;
   let ended = false;
+  const { forgets } = table;
+  // Whatever is missing at the end; before, it is no business of anybody's.
+  const dropped = forgets && (() => (ended && forgets(rows) ? Number.POSITIVE_INFINITY : 0));
   return {
     read() {
       if (ended || refreshes === count || !timer.due()) return 0;
@@ -41,8 +44,7 @@ export function tableSource<Rows>(table: Table<Rows>, { interval, count }: Setti
       rows = table.read();
       return table.total(rows);
     },
-    // Whatever is missing at the end; before, it is no business of anybody's.
-    dropped: () => (ended && table.forgets?.(rows) ? Number.POSITIVE_INFINITY : 0),
+    ...(dropped && { dropped }),
     finish: () => table.show(rows),
     [Symbol.dispose]: () => timer.wake(),
   };

@@ -1,22 +1,68 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
-/* --mode chain, the program that counts: one more call of this user in this stretch of time. */
+/* --mode chain, the program that counts: when each user made the last calls, as many as are allowed. */
 #include "hello_rate.bpf.h"
+
+#define CPUS_AT_ONCE 16 /* of one user, between looking at a number and taking it */
+
+struct hello_call {
+	__u64 uid;
+	__u64 number;
+};
+
+/* When each was made. As large as user space says: a few users' --limit. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct hello_call);
+	__type(value, __u64);
+} times SEC(".maps");
+
+static __always_inline struct hello_user *find_user(__u64 uid, __u64 now)
+{
+	struct hello_user *user = bpf_map_lookup_elem(&users, &uid);
+	struct hello_user fresh = { .next = now, .said = now - rate_config.window };
+
+	if (user)
+		return user;
+	bpf_map_update_elem(&users, &uid, &fresh, BPF_NOEXIST); /* or another CPU was first */
+	return bpf_map_lookup_elem(&users, &uid);
+}
+
+/*
+ * Kernels before 5.12 have no atomic that returns a value: a number is taken
+ * by who puts its time into the map.
+ */
+static __always_inline void take_number(struct hello_call *call, struct hello_user *user, __u64 now)
+{
+	int i;
+
+	call->number = *(volatile __u64 *)&user->next;
+	for (i = 0; i < CPUS_AT_ONCE; i++) {
+		if (!bpf_map_update_elem(&times, call, &now, BPF_NOEXIST))
+			break;
+		call->number++;
+	}
+	__sync_fetch_and_add(&user->next, 1);
+}
 
 static __always_inline int handle(void *ctx)
 {
-	struct hello_rate_key key = rate_key();
-	__u64 one = 1, *count;
+	struct hello_call call = { .uid = current_user() };
+	__u64 now = bpf_ktime_get_ns(), *before;
+	struct hello_user *user;
 
 	if (!matches())
 		return 0;
-	count = bpf_map_lookup_elem(&rates, &key);
-	if (!count) {
-		if (!bpf_map_update_elem(&rates, &key, &one, BPF_NOEXIST))
-			return 0;
-		count = bpf_map_lookup_elem(&rates, &key); /* another CPU was first */
-	}
-	if (count)
-		__sync_fetch_and_add(count, 1);
+	user = find_user(call.uid, now);
+	if (!user)
+		return 0;
+	take_number(&call, user, now);
+	call.number -= rate_config.most;
+	before = bpf_map_lookup_elem(&times, &call);
+	if (before && (__s64)(now - *before) < (__s64)rate_config.window)
+		user->excess = now;
+	call.number--;
+	bpf_map_delete_elem(&times, &call); /* nobody asks for it any more */
 	return 0;
 }
 

@@ -47,7 +47,13 @@ export { moduleBtf, moduleNames } from "./host/kernel-types.ts";
 export { ownTgid } from "./host/own-tgid.ts";
 export { dropPrivileges, type PrivilegesLeft } from "./host/privileges.ts";
 export { type CodeAddress, symbolize } from "./host/symbolize.ts";
-export { compatTaskMark, syscallArgumentOffsets, syscallNames, syscallNumber } from "./host/syscalls.ts";
+export {
+  compatTaskMark,
+  syscallArgumentOffsets,
+  syscallNames,
+  syscallNumber,
+  syscallNumberOffset,
+} from "./host/syscalls.ts";
 export { type TaskLayout, taskLayout } from "./host/task-layout.ts";
 export { vmlinuxBtf } from "./host/vmlinux-btf.ts";
 export { BpfLink } from "./link/link.ts";

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
-/* What the two programs of --mode chain share: how many calls each user made in each stretch of time. */
+/* What the two programs of --mode chain share: how often each user calls. */
 #ifndef HELLO_RATE_BPF_H
 #define HELLO_RATE_BPF_H
 
@@ -8,33 +8,29 @@
 /* Written by user space before load, the same for both. */
 struct hello_rate_config {
 	__u64 window; /* nanoseconds */
-	__u64 most; /* calls in one of them that nobody is told of */
+	__u64 most; /* calls in that time, whenever it begins, that nobody is told of */
 };
 
 const volatile struct hello_rate_config rate_config;
 
-/* Stretches are numbered from boot: no CPU has to begin a new one for the others. */
-struct hello_rate_key {
-	__u64 window;
-	__u64 uid;
+/* Times are the kernel's monotonic clock's, in nanoseconds. */
+struct hello_user {
+	__u64 next; /* number of the next call; the first one's is the time it was made at, so none comes twice */
+	__u64 excess; /* when the last call was made that was one too many */
+	__u64 said; /* when the last one was made that was told of */
 };
 
-/* The map that is shared: one program writes it, the other reads it. What is old makes room by itself. */
+/* The map that is shared: one program writes what it counts, the other reads it. Who is idle makes room. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 10240);
-	__type(key, struct hello_rate_key);
-	__type(value, __u64);
-} rates SEC(".maps");
+	__type(key, __u64);
+	__type(value, struct hello_user);
+} users SEC(".maps");
 
-static __always_inline struct hello_rate_key rate_key(void)
+static __always_inline __u64 current_user(void)
 {
-	struct hello_rate_key key = {
-		.window = bpf_ktime_get_ns() / rate_config.window,
-		.uid = bpf_get_current_uid_gid() & 0xFFFFFFFF,
-	};
-
-	return key;
+	return bpf_get_current_uid_gid() & 0xFFFFFFFF;
 }
 
 #endif

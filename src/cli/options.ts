@@ -29,6 +29,9 @@ function parseSyscall(text: string): string {
 /** Of a map: more would be gigabytes. */
 const MOST_ENTRIES = 2 ** 20;
 
+/** The times of so many calls are kept for each user. */
+const LARGEST_RATE = 100_000;
+
 const addCidrOption = (text: string, before?: readonly Cidr[]) => valued((given) => addCidr(given, before))(text);
 
 /** The options that only some modes have a use for, by the name of their setting. */
@@ -52,7 +55,7 @@ export const OWN_OPTIONS: { readonly [name in OwnOption]: Option } = {
     addCidrOption,
   ),
   limit: new Option("--limit <n>", "chain: how many calls a user may make in one interval (default: 100)").argParser(
-    valued((text) => parseInteger(text, 0, 2 ** 53 - 1)),
+    valued((text) => parseInteger(text, 0, LARGEST_RATE)),
   ),
   listen: new Option("--listen <address>", "sockmap: where connections are taken, such as 127.0.0.1:8080"),
   from: new Option("--from <interface>", "devmap: one interface"),

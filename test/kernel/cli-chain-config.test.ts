@@ -5,6 +5,8 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type Address, cString, syscall } from "../../src/sys/libc.ts";
+import { SYSCALL_NUMBERS } from "../../src/sys/syscall-numbers.ts";
 import {
   type Ended,
   Hello,
@@ -22,6 +24,7 @@ import {
   uniqueName,
   userSpace,
   workingHooks,
+  writes,
 } from "./support.ts";
 
 setDefaultTimeout(20_000 + SLOWNESS * 10_000);
@@ -44,6 +47,8 @@ function pinFolder(name: string): string {
   mkdirSync(path);
   return path;
 }
+
+const call = (name: string, ...args: Address[]) => syscall(SYSCALL_NUMBERS.get(name) ?? -1, ...args);
 
 const eventsOf = ({ stdout }: Ended) => recordsOf(stdout).filter(({ type }) => type === "event");
 
@@ -127,14 +132,68 @@ userSpace(() => {
     expect(stdout).toMatch(/^ID 0: \d+ read in 100000 s, now \d+ \S+\n$/);
   });
 
-  test("chain: calls of one stretch of time that end in the next are reported there", async () => {
-    const [uid, stretch, calls] = [64321, 2, 4];
+  /** Calls of this process as another user, one every `apart` seconds: getppid, or execve of nothing. */
+  async function callAs(uid: number, count: number, apart = 0, name: "getppid" | "execve" = "getppid"): Promise<void> {
+    const [same, path] = [-1, cString("/nonexistent")];
+    for (let i = 0; i < count; i++) {
+      if (i > 0 && apart > 0) await Bun.sleep(apart * 1000);
+      expect(call("setresuid", uid, same)).toBe(0); // of this thread; the effective one stays
+      call(name, path);
+      expect(call("setresuid", 0, same)).toBe(0);
+    }
+  }
+  const chainOf = (syscall: string, limit: number, interval: number) =>
+    new Hello([
+      ...["--mode", "chain", "--syscall", syscall, "--pid", `${process.pid}`, "--output", "jsonl"],
+      ...["--limit", `${limit}`, "--interval", `${interval}`],
+    ]).attached();
+
+  test("chain: an interval may begin at any time, and who stays below the rate is never told of", async () => {
+    const [limit, interval, users] = [3, 2, 6];
+    const run = await chainOf("getppid", limit, interval);
+    // One call too many in 0.6 of an interval, begun at any time of one; and as many more slowly, for 2.6 intervals.
+    const quick = Array.from({ length: users }, async (_, i) => {
+      await Bun.sleep((i * interval * 1000) / users);
+      await callAs(1000 + i, limit + 1, (0.6 * interval) / limit);
+    });
+    await Promise.all([...quick, callAs(2000, 2 * limit + 1, (1.3 * interval) / limit)]);
+    const seen = eventsOf(await run.stop()).map(({ uid, count, pid }) => [uid, count, pid]);
+    expect(seen).toEqual(Array.from({ length: users }, (_, i) => [1000 + i, limit + 1, process.pid]));
+  });
+
+  test("chain: an excess is told of once in an interval, and again in the next", async () => {
+    const run = await chainOf("getppid", 3, 1);
+    await callAs(1000, 50);
+    await Bun.sleep(1100);
+    await callAs(1000, 3);
+    await Bun.sleep(1100);
+    await callAs(1000, 50);
+    expect(eventsOf(await run.stop())).toMatchObject([{ uid: 1000 }, { uid: 1000 }]);
+  });
+
+  test("chain: calls that fail count, and are reported when they do", async () => {
+    const run = await chainOf("execve", 3, 1000);
+    await callAs(1000, 4, 0, "execve");
+    expect(eventsOf(await run.stop())).toMatchObject([{ uid: 1000, count: 4, pid: process.pid }]);
+  });
+
+  test("chain: calls on several CPUs at once are counted one by one", async () => {
+    const [program, processes, calls] = [new NamedProgram(folder, "dd"), 4, 5000];
+    const common = ["--mode", "chain", "--syscall", "write", "--comm", program.name, "--interval", "1000"];
+    const limits = [processes * calls - 1, processes * calls];
+    const runs = limits.map((limit) => new Hello([...common, "--limit", `${limit}`, "--output", "jsonl"]));
+    await Promise.all(runs.map((run) => run.attached()));
+    await Promise.all(Array.from({ length: processes }, () => program.run(writes(calls))));
+    const told = await Promise.all(runs.map(async (run) => eventsOf(await run.stop()).map(({ count }) => count)));
+    expect(told).toEqual([[processes * calls], []]);
+  });
+
+  test("chain: calls that end when their interval is over are reported then", async () => {
+    const [uid, calls] = [64321, 4];
     const common = ["--mode", "chain", "--syscall", "clock_nanosleep", "--uid", `${uid}`, "--output", "jsonl"];
-    const run = await new Hello([...common, "--limit", `${calls - 1}`, "--interval", `${stretch}`]).attached();
+    const run = await new Hello([...common, "--limit", `${calls - 1}`, "--interval", "1"]).attached();
     // Nobody of that user ends a call between the last one that begins and the first one that ends.
-    const into = Number(process.hrtime.bigint() % BigInt(stretch * 1e9)) / 1e6;
-    await Bun.sleep(stretch * 1000 - into + 50);
-    const sleeps = Array.from({ length: calls }, () => Bun.spawn(["sleep", `${stretch}`], { uid, gid: uid }));
+    const sleeps = Array.from({ length: calls }, () => Bun.spawn(["sleep", "2"], { uid, gid: uid }));
     expect(await Promise.all(sleeps.map((one) => one.exited))).toEqual(sleeps.map(() => 0));
     expect(eventsOf(await run.stop())).toMatchObject([{ uid, count: calls }]);
   });

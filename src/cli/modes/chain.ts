@@ -1,10 +1,11 @@
-// --mode chain: one program counts into a map, another reads it and acts: who makes more calls than --limit in one
-// stretch of time is reported. They are two objects, the second loaded with the first one's maps for its own.
+// --mode chain: one program counts into a map, another reads it and acts: who makes more calls than --limit in
+// --interval seconds, whenever they begin, is reported. They are two objects, the second loaded with the first one's maps
+// for its own.
 
 import { readFileSync } from "node:fs";
 import counterObject from "../../../build/bpf/hello_chain.bpf.o" with { type: "file" };
 import actorObject from "../../../build/bpf/hello_chain_act.bpf.o" with { type: "file" };
-import { BpfObject, type ObjectSpec, parseObject } from "../../index.ts";
+import { type Attachment, BpfObject, type ObjectSpec, parseObject, syscallNumberOffset } from "../../index.ts";
 import { configure } from "../configuration.ts";
 import { escapeText } from "../escape.ts";
 import type { Settings } from "../settings.ts";
@@ -12,8 +13,11 @@ import { syscallMode } from "./syscall-mode.ts";
 
 const DEFAULT_WINDOW_MS = 1000;
 const DEFAULT_LIMIT = 100;
-/** Which programs of the actor's see the call that was counted: execve is over when the new program is there. */
-const ACTORS: { readonly [syscall: string]: string } = { execve: "on_exec", execveat: "on_exec" };
+/** Which of the actor's programs see the end of the call that was counted; what is not here ends in on_exit. */
+const EXEC = ["on_exec", "on_failure"];
+const ACTORS: { readonly [syscall: string]: readonly string[] } = { execve: EXEC, execveat: EXEC };
+/** Users that call as often as they may, at once: the times of as many calls are kept. */
+const BUSY_USERS = 4;
 
 /** struct hello_excess of bpf/hello_chain_act.bpf.c */
 interface Excess {
@@ -37,9 +41,10 @@ function loadActor(counter: BpfObject, settings: Settings): BpfObject {
   const spec = parseObject(readFileSync(actorObject), "hello_chain_act");
   configure(spec, rest, { limited: true, placed: false });
   setRate(spec, settings);
-  const actor = ACTORS[settings.syscall] ?? "on_exit";
-  for (const program of spec.programs.values()) program.autoload = program.name === actor;
-  return BpfObject.load(spec, { reuse: { rates: counter.map("rates"), accounts: counter.map("accounts") } });
+  spec.globals.set("number_offset", syscallNumberOffset());
+  const actors = ACTORS[settings.syscall] ?? ["on_exit"];
+  for (const program of spec.programs.values()) program.autoload = actors.includes(program.name);
+  return BpfObject.load(spec, { reuse: { users: counter.map("users"), accounts: counter.map("accounts") } });
 }
 
 export const chain = syscallMode({
@@ -48,13 +53,17 @@ export const chain = syscallMode({
   object: counterObject,
   refreshes: false,
   uses: ["interval", "limit"],
-  prepare: setRate,
+  prepare(spec, settings) {
+    setRate(spec, settings);
+    const times = spec.maps.get("times");
+    if (times) times.maxEntries = Math.max(times.maxEntries, BUSY_USERS * (limitOf(settings) + 1));
+  },
   open(counter, settings, report) {
     const actor = loadActor(counter, settings);
+    const links: Attachment[] = [];
     try {
       const reader = actor.ringBuffer<Excess>("events", "hello_excess");
-      const [program] = actor.programs.values();
-      const link = program?.attach();
+      for (const program of actor.programs.values()) links.push(program.attach());
       let received = 0;
       const what = `${settings.syscall} in ${windowOf(settings) / 1000} s`;
       const show = (excess: Excess) => {
@@ -68,12 +77,13 @@ export const chain = syscallMode({
         wake: () => reader.wake(),
         received: () => received,
         [Symbol.dispose]() {
-          link?.close();
+          for (const link of links) link.close();
           reader.close();
           actor.close();
         },
       };
     } catch (error) {
+      for (const link of links) link.close();
       actor.close();
       throw error;
     }

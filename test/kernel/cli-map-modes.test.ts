@@ -2,8 +2,8 @@
 // by what only it does.
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { closeSync, copyFileSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { closeSync, copyFileSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { addressOf, syscall } from "../../src/sys/libc.ts";
 import { SYSCALL_NUMBERS } from "../../src/sys/syscall-numbers.ts";
 import { runScript } from "./lib-support.ts";
@@ -66,6 +66,8 @@ function connectAll(): Record<string, number> {
   return { home: 40, office: 20, other: 5 };
 }
 
+const inFolder = (name: string) => resolve(folder, name);
+const SCRIPTS = join(import.meta.dir, "scripts");
 const programs = join(folder, "programs");
 mkdirSync(programs);
 for (let i = 0; i < FILES; i++) copyFileSync(join(ROOT, "build/least-program"), join(programs, `p${i}`));
@@ -246,22 +248,62 @@ userSpace(() => {
     }
   });
 
-  test("bloom says what rate of new files it takes for known, and it is what arithmetic says", async () => {
+  test("bloom reports files that were executed, by whatever name, and scripts by theirs", async () => {
     const shell = new NamedProgram(folder, "sh");
-    const options = ["--comm", shell.name, "--entries", "8", "--output", "jsonl"];
-    const run = await new Hello(["--mode", "bloom", ...options]).attached();
-    await shell.run(["-c", everyFileTwice]);
-    const { stdout, stderr } = await run.stop();
-    const said = recordsOf(stdout).find(({ type }) => type === "bloom") as unknown as Record<string, number>;
-    const files = eventsOf(run).length;
-    expect(said.files).toBe(files);
-    expect(files).toBeGreaterThan(FILES / 4); // 64 bits for 20 files: some are taken for known
-    expect(said.expected_rate).toBeCloseTo((1 - Math.exp((-5 * files) / 64)) ** 5, 10);
-    expect(Math.abs((said.false_positive_rate ?? 0) - (said.expected_rate ?? 0))).toBeLessThan(0.35);
-    expect(said.known).toBeGreaterThan(0); // other paths each time, of which the filter takes some for known
-    expect(said.known).toBeLessThan(10_000);
-    expect(said.known).toBe(Math.round((said.false_positive_rate ?? 0) * 10_000));
-    expect(stderr).toMatch(/\d+ files; of 10000 that were never executed \d+ would be taken for known: /);
+    const least = join(ROOT, "build/least-program");
+    const long = join(folder, ...new Array(4).fill("x".repeat(80)));
+    for (const name of ["one", "two", long]) mkdirSync(resolve(folder, name), { recursive: true });
+    for (const path of ["one/prog", "two/prog", join(long, "a"), join(long, "b"), "by-fd"])
+      copyFileSync(least, resolve(folder, path));
+    for (const path of ["one/script", "two/script"])
+      writeFileSync(join(folder, path), `#!${shell.path}\n`, { mode: 0o755 });
+    symlinkSync("one/prog", join(folder, "link"));
+    const run = await new Hello(["--mode", "bloom", "--comm", shell.name, "--output", "jsonl"]).attached();
+    const again = `cp ${least} new; ./new; rm new;`; // the same number, as likely as not
+    const lines = [
+      `cd ${folder}; ./nowhere; PATH=/nowhere:${folder}/one:$PATH; prog; ./link; one/../one/prog; cd two; ./prog; ./script`,
+      `../one/script; ./script; ${folder}/two/script; ${long}/a; ${long}/b; ${long}/a; cd ..; ${again} ${again}`,
+    ];
+    await shell.run([
+      "-c",
+      `${lines.join("; ")} exec ${process.execPath} ${SCRIPTS}/by-descriptor.ts by-fd ${shell.name}`,
+    ]);
+    const events = eventsOf(await run.stop());
+    expect(events.map(({ path }) => path)).toEqual([
+      ...["one/prog", "two/prog", "two/script"].map(inFolder),
+      ...[`${folder}/two/../one/script`, inFolder("two/script")], // by another name
+      ...[`${long}/a`, `${long}/b`, realpathSync("/bin/cp"), inFolder("new"), realpathSync("/bin/rm"), inFolder("new")],
+      ...[realpathSync(process.execPath), inFolder("by-fd")],
+    ]);
+    expect(new Set(events.map(({ command }) => command))).toEqual(new Set([shell.name]));
+  });
+
+  test("bloom says what rate of new files it takes for known, and it is what arithmetic says, lost ones included", async () => {
+    const shell = new NamedProgram(folder, "sh");
+    mkdirSync(join(folder, "many"));
+    const many = Array.from({ length: 120 }, (_, i) => join(folder, "many", `p${i}`));
+    for (const path of many) copyFileSync(join(ROOT, "build/least-program"), path);
+    const bits = 512; // 64 entries by 5 hash functions, times 7/5, as a power of two
+    const options = ["--mode", "bloom", "--comm", shell.name, "--entries", "64", "--buffer-size", "4K"];
+    for (const count of [0, 15, many.length]) {
+      const run = await new Hello([...options, "--output", "jsonl"]).attached();
+      run.kill("SIGSTOP"); // the buffer has room for two
+      await shell.run(["-c", many.slice(0, count).join("; ")]);
+      run.kill("SIGCONT");
+      const { stdout, stderr } = await run.stop();
+      const said = recordsOf(stdout).find(({ type }) => type === "bloom") as unknown as Record<string, number>;
+      const { files = 0, known = 0, false_positive_rate: measured = 0, expected_rate: expected } = said;
+      const { produced, events, lost } = summaryOf(stdout);
+      expect([files, events, lost]).toEqual([produced, Math.min(2, files), Math.max(0, files - 2)]);
+      // Some of many are taken for known.
+      expect(files).toBeLessThanOrEqual(count);
+      expect(files).toBeGreaterThanOrEqual(count * 0.9);
+      expect(expected).toBeCloseTo((1 - Math.exp((-5 * files) / bits)) ** 5, 10);
+      expect(Math.abs(measured - Number(expected))).toBeLessThan(0.07);
+      expect(known).toBe(Math.round(measured * 10_000));
+      if (count === many.length) expect(measured).toBeGreaterThan(0.07);
+      expect(stderr).toContain(`${files} files; of 10000 that were never executed ${known} would be taken for known: `);
+    }
   });
 
   test("map-of-maps gives each user a map while it runs, and keeps the capability that it takes and no other", async () => {

@@ -1,60 +1,104 @@
-// --mode bloom: program files when they are executed for the first time, remembered by a bloom filter.
+// --mode bloom: program files when they are executed for the first time, remembered by a bloom filter. One program notes who
+// calls execve or execveat, by their name until then, another which file it is once the new program is there.
 
-import object from "../../../build/bpf/hello_bloom.bpf.o" with { type: "file" };
-import { BpfBloomFilter, bytesCodec, syscallArgumentOffsets } from "../../index.ts";
+import callObject from "../../../build/bpf/hello_bloom.bpf.o" with { type: "file" };
+import execObject from "../../../build/bpf/hello_bloom_exec.bpf.o" with { type: "file" };
+import { BpfBloomFilter, type BpfObject, bytesCodec, bytesToString } from "../../index.ts";
+import { readAccounts } from "../accounts.ts";
 import { escapeText } from "../escape.ts";
 import type { Report } from "../report.ts";
+import type { Settings } from "../settings.ts";
+import { attachAll, loadSecond } from "./second-object.ts";
 import { syscallMode } from "./syscall-mode.ts";
 
-/** struct hello_file_event of bpf/hello_bloom.bpf.c */
-type FileEvent = { pid: number; uid: number; command: string; file: { path: string } };
+/** struct hello_file_event of bpf/hello_bloom_exec.bpf.c */
+interface FileEvent {
+  readonly pid: number;
+  readonly uid: number;
+  readonly command: string;
+  readonly file: { readonly script: string };
+  readonly end: number;
+  readonly used: number;
+  readonly names: readonly number[];
+}
 
-/** How many paths that nobody has executed are asked for. */
+/** What a path begins with, by enum path_end: its first names had no room, it begins at the root, or in no folder at all. */
+const BEGINNINGS = [".../", "/", ""];
+/** How many files that nobody has executed are asked for. */
 const ASKED = 10_000;
+
+function pathOf({ file: { script }, end, used, names }: FileEvent): string {
+  if (script.startsWith("/")) return script;
+  const parts = bytesToString(Uint8Array.from(names.slice(0, Math.max(0, used - 1)))).split("\0");
+  const path = `${BEGINNINGS[end]}${parts.reverse().join("/")}`;
+  return script === "" ? path : `${path.replace(/\/$/, "")}/${script.replace(/^(\.\/+)+/, "")}`;
+}
+
+function loadExec(first: BpfObject, settings: Settings): BpfObject {
+  return loadSecond(first, settings, {
+    name: "hello_bloom_exec",
+    object: execObject,
+    shared: "callers",
+    prepare(spec) {
+      const [known, events] = [spec.maps.get("known"), spec.maps.get("events")];
+      if (known && settings.entries) known.maxEntries = settings.entries;
+      if (events && settings.bufferSize) events.maxEntries = settings.bufferSize;
+    },
+  });
+}
 
 export const bloom = syscallMode({
   name: "bloom",
-  description: "a program's path the first time it is executed, by a bloom filter (kernel 5.16)",
-  object,
+  description: "a program's file the first time it is executed, by a bloom filter (kernel 5.16)",
+  object: callObject,
   refreshes: false,
   uses: ["entries", "bufferSize"],
   syscall: "execve",
-  prepare(spec, { entries, bufferSize }) {
-    spec.globals.set("arguments", syscallArgumentOffsets());
-    const [known, events] = [spec.maps.get("known"), spec.maps.get("events")];
-    if (known && entries) known.maxEntries = entries;
-    if (events && bufferSize) events.maxEntries = bufferSize;
-  },
-  open(loaded, settings, report) {
-    const filter = loaded.map("known", BpfBloomFilter<Uint8Array>);
-    filter.withCodecs({ value: bytesCodec(filter.spec.valueSize) });
-    const reader = loaded.ringBuffer<FileEvent>("events", "hello_file_event");
-    report.bufferSize(settings.bufferSize, reader.size);
-    let received = 0;
-    const show = ({ pid, uid, command, file }: FileEvent) => {
-      received++;
-      const { path } = file;
-      report.event({ pid, uid, command, path }, () => `${pid} ${uid} ${escapeText(command)} ${escapeText(path)}`);
+  also: { syscall: "execveat", shared: ["callers"] },
+  open(first, settings, report) {
+    const exec = loadExec(first, settings);
+    const closing: { close(): void }[] = [exec];
+    const close = () => {
+      for (const one of closing.splice(0).reverse()) one.close();
     };
-    return {
-      read: (limit) => reader.read(show, limit),
-      wait: () => reader.wait(),
-      wake: () => reader.wake(),
-      received: () => received,
-      finish: () => measure(filter, received, report),
-      [Symbol.dispose]: () => reader.close(),
-    };
+    try {
+      const filter = exec.map("known", BpfBloomFilter<Uint8Array>);
+      filter.withCodecs({ value: bytesCodec(filter.spec.valueSize) });
+      const reader = exec.ringBuffer<FileEvent>("events", "hello_file_event");
+      closing.push(reader);
+      report.bufferSize(settings.bufferSize, reader.size);
+      closing.push(...attachAll(exec));
+      let received = 0;
+      const show = (event: FileEvent) => {
+        received++;
+        const { pid, uid, command } = event;
+        const path = pathOf(event);
+        report.event({ pid, uid, command, path }, () => `${pid} ${uid} ${escapeText(command)} ${escapeText(path)}`);
+      };
+      return {
+        read: (limit) => reader.read(show, limit),
+        wait: () => reader.wait(),
+        wake: () => reader.wake(),
+        received: () => received,
+        // Also what had no room in the buffer is in the filter.
+        finish: () => measure(filter, readAccounts(first).produced, report),
+        [Symbol.dispose]: close,
+      };
+    } catch (error) {
+      close();
+      throw error;
+    }
   },
 });
 
-/** A path is not reported where the filter takes it for known: how often it would, by trying. */
+/** A file is not reported where the filter takes it for known: how often it would, by trying. */
 function measure(filter: BpfBloomFilter<Uint8Array>, files: number, report: Report): void {
-  const path = new Uint8Array(filter.spec.valueSize);
-  const number = new DataView(path.buffer);
+  const file = new Uint8Array(filter.spec.valueSize);
+  const number = new DataView(file.buffer);
   let known = 0;
   for (let i = 1; i <= ASKED; i++) {
-    number.setUint32(0, i); // begins with a zero, as no path does
-    if (filter.mightHave(path)) known++;
+    number.setUint32(0, i); // of device 0, on which nothing is
+    if (filter.mightHave(file)) known++;
   }
   const [measured, expected] = [known / ASKED, filter.falsePositiveRate(files)];
   const rates = `${percent(measured)}, by arithmetic ${percent(expected)}`;

@@ -99,7 +99,7 @@ const SOURCES: { readonly [file: string]: Source } = {
       ..."linux/prctl.h linux/capability.h linux/resource.h linux/memfd.h linux/netlink.h".split(" "),
       ..."linux/rtnetlink.h linux/if_link.h linux/aio_abi.h asm/poll.h asm/signal.h asm/socket.h".split(" "),
       ..."linux/socket.h linux/stat.h linux/time.h linux/time_types.h linux/time.h linux/pkt_sched.h".split(" "),
-      ..."linux/pkt_cls.h linux/if_ether.h linux/netfilter.h".split(" "),
+      ..."linux/pkt_cls.h linux/if_ether.h linux/netfilter.h linux/wait.h asm/siginfo.h".split(" "),
     ],
     names: new RegExp(
       `^(${[
@@ -109,6 +109,7 @@ const SOURCES: { readonly [file: string]: Source } = {
         "DEBUGFS_MAGIC$|CGROUP2?_SUPER_MAGIC$|PROC_SUPER_MAGIC$|SYSFS_MAGIC$|NSFS_MAGIC$|PR_|CAP_|_LINUX_CAPABILITY_",
         "RLIMIT_|RLIM64_INFINITY$|NLM_F_|NLMSG_|NLA_|NETLINK_(ROUTE|EXT_ACK|GENERIC|CAP_ACK)$|RTM_(NEW|DEL|GET|SET)|IFLA_(XDP|INFO)_|IFLA_(IFNAME|MTU|LINK|LINKINFO|MASTER|ALT_IFNAME)$|IFLA_(XDP|NET_NS_FD|NET_NS_PID|EXT_MASK|GROUP)$|IOCB_|POLL(IN|OUT|PRI|ERR|HUP|NVAL|RDHUP)$",
         "SOL_SOCKET$|XDP_FLAGS_|TC_H_|TCA_(KIND|OPTIONS|BPF_\\w+)$|ETH_P_ALL$|NF_(?!VERDICT)|NFPROTO_|SIG(?!RTM)[A-Z0-9]+$|SA_|SO_|STATX_|CLOCK_|TFD_|TIMER_ABSTIME$|CLOCK_",
+        "P_(ALL|PID)$|W(NOHANG|EXITED|NOWAIT)$|SI_MAX_SIZE$",
       ].join("|")})`,
     ),
     structs: [

@@ -62,6 +62,7 @@ export { BpfObject, type LoadOptions } from "./object.ts";
 export type { Attachment, AttachOptions, LinkInfo } from "./program/hook.ts";
 export { BpfProgram } from "./program/program.ts";
 export type { TestRun, TestRunResult } from "./program/test-run.ts";
+export { takeOrphans } from "./sys/children.ts";
 export { exhaustedBy } from "./sys/exhausted.ts";
 export { realtimeNanoseconds } from "./sys/libc.ts";
 export { isHungUp, isWritable } from "./sys/poll.ts";

@@ -1,18 +1,21 @@
 // The command after `--`: started once attached, traced until it ends.
 
 import { constants } from "node:os";
-import { exhaustedBy } from "../index.ts";
+import { exhaustedBy, takeOrphans } from "../index.ts";
 import { EXIT, StatusError } from "./exit-status.ts";
 
 const NOT_FOUND = 127; // as env(1), nohup(1) and the shell
 const NOT_EXECUTABLE = 126;
 /** How long a command may take to end after SIGTERM before we leave it. */
 const PATIENCE_MS = 100;
+/** How often PID 1 takes away what ended without a parent. */
+const ORPHANS_MS = 250;
 
 export class Child {
   readonly #process: Bun.Subprocess;
   #ended = false;
   #terminated: Promise<void> | undefined;
+  #orphans: NodeJS.Timeout | undefined;
 
   /** Shares our standard streams. `onEnd` gets its status: 128 and the signal's number where a signal ended it. */
   constructor(command: readonly string[], onEnd: (status: number) => void) {
@@ -21,12 +24,15 @@ export class Child {
         stdio: ["inherit", "inherit", "inherit"],
         onExit: (_process, exitCode, signal) => {
           this.#ended = true;
+          clearInterval(this.#orphans);
           onEnd(exitCode ?? 128 + signalNumber(signal));
         },
       });
     } catch (error) {
       throw cannotStart(command[0] ?? "", (error as NodeJS.ErrnoException).code ?? String(error));
     }
+    // Else they would count against a container's limit of processes until the end.
+    if (process.pid === 1) this.#orphans = setInterval(() => takeOrphans(this.#process.pid), ORPHANS_MS).unref();
   }
 
   /** SIGTERM, if it still runs, and a moment to end; once, however often it is called. */

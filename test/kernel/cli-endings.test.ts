@@ -348,6 +348,16 @@ describe("as PID 1", () => {
     expect(status).toBe(4);
   });
 
+  testHere("what its command leaves without a parent is taken away once it has ended", async () => {
+    const script =
+      "for i in 1 2 3 4 5 6 7 8 9 10; do (/bin/sleep 0.1 &) ; done; sleep 1; cat /proc/[0-9]*/stat; exit 4";
+    const { status, stdout } = await hello(["--mode", "ring", "--comm", "nobody", "--", "sh", "-c", script], {
+      wrapper,
+    });
+    expect({ status, ours: /^\d+ \(sh\) \w 1 /m.test(stdout) }).toEqual({ status: 4, ours: true });
+    expect(stdout.split("\n").filter((line) => line.includes(") Z "))).toEqual([]);
+  });
+
   testHere("in a session of its own, without a terminal", async () => {
     const run = await new Hello(["--mode", "ring"], { wrapper: ["setsid"] }).attached();
     const { status, stderr } = await run.stop("SIGHUP");

@@ -22,6 +22,7 @@ struct {
 struct hello_traffic {
 	__u64 packets;
 	__u64 bytes;
+	__u64 lost; /* packets that had nowhere to go */
 };
 
 struct {
@@ -42,6 +43,8 @@ int redirect(struct xdp_md *ctx)
 	if (counts && verdict == XDP_REDIRECT) {
 		counts->packets++;
 		counts->bytes += ctx->data_end - ctx->data;
+	} else if (counts) {
+		counts->lost++; /* the kernel has taken an interface away that is gone */
 	}
 	return verdict;
 }

@@ -86,6 +86,33 @@ describe.skipIf(missing !== undefined)(`devmap${missing ? ` (${missing})` : ""}`
     });
   }
 
+  testHere("what has nowhere to go is counted as lost, and the interface that is gone is named once", async () => {
+    const [one, other] = twoNamespaces();
+    try {
+      const args = ["--mode", "devmap", "--from", one.outside, "--to", other.outside, "--interval", "0.2"];
+      const joined = await new Hello([...args, "--output", "jsonl"]).attached();
+      const before = sent(one);
+      const pings = (count: number) =>
+        Bun.spawnSync(inside(one, busybox, "ping", "-c", `${count}`, "-i", "0.1", "-w", "1", "-W", "1", other.address));
+      expect(pings(2).exitCode).toBe(0);
+      expect(Bun.spawnSync(["ip", "link", "del", other.outside]).exitCode).toBe(0);
+      expect(pings(3).exitCode).not.toBe(0);
+      await Bun.sleep(500);
+      const { status, stdout, stderr } = await joined.stop();
+      const counts = recordsOf(stdout).findLast(({ type }) => type === "map")?.entries as Record<string, number>[];
+      const there = counts[0];
+      expect(Number(there?.packets)).toBeGreaterThanOrEqual(2);
+      expect(Number(there?.lost)).toBeGreaterThanOrEqual(3);
+      expect(Number(there?.packets) + Number(there?.lost)).toBe(sent(one) - before);
+      expect([status, summaryOf(stdout).lost]).toEqual([0, Number(there?.lost)]);
+      expect(stderr.match(/^hello-ebpf: \S+ is gone: what should go out by it is lost$/gm)).toEqual([
+        `hello-ebpf: ${other.outside} is gone: what should go out by it is lost`,
+      ]);
+    } finally {
+      [one, other].forEach(removeNamespace);
+    }
+  });
+
   testHere("as text, a line every --interval", async () => {
     const { stdout } = await hello([
       ...["--mode", "devmap", "--from", from.outside, "--to", to.outside],

@@ -22,6 +22,7 @@ import { tableSource } from "./table-source.ts";
 interface Traffic {
   readonly packets: bigint;
   readonly bytes: bigint;
+  readonly lost: bigint;
 }
 
 interface Port {
@@ -75,13 +76,28 @@ function start(settings: Settings, report: Report): RunningMode {
     outlets.set(0, to.index).set(1, from.index);
     const traffic = object.map("traffic", BpfPerCpuArray<Traffic>);
     const read = () => ports.map((_, direction) => sumOf(traffic, direction));
+    const sayGone = goneSayer(outlets, ports, report);
     const program = object.program("redirect");
     const { links, passedOver } = join(program, ports, settings.xdp ? [settings.xdp] : HOWS);
     closing.push(...links);
     return {
       attached: { hook: "xdp", target: `${from.name} and ${to.name}`, program: program.name, passedOver },
-      source: tableSource({ read, total: packets, show: (rows) => show(rows, ports, report) }, settings),
-      accounts: () => ({ produced: packets(read()), lost: 0 }),
+      source: tableSource(
+        {
+          read,
+          total: (rows) => count(rows, "packets"),
+          show(rows) {
+            sayGone();
+            show(rows, ports, report);
+          },
+        },
+        settings,
+      ),
+      accounts() {
+        const rows = read();
+        const lost = count(rows, "lost");
+        return { produced: count(rows, "packets") + lost, lost };
+      },
       missed: () => program.recursionMisses(),
       detach: () => {
         for (const link of links) link.close();
@@ -95,10 +111,25 @@ function start(settings: Settings, report: Report): RunningMode {
 }
 
 function sumOf(traffic: BpfPerCpuArray<Traffic>, direction: number): Traffic {
-  return traffic.get(direction)?.sum() ?? { packets: 0n, bytes: 0n };
+  return traffic.get(direction)?.sum() ?? { packets: 0n, bytes: 0n, lost: 0n };
 }
 
-const packets = (rows: readonly Traffic[]) => rows.reduce((sum, row) => sum + Number(row.packets), 0);
+const count = (rows: readonly Traffic[], what: keyof Traffic) => rows.reduce((sum, row) => sum + Number(row[what]), 0);
+
+/** Says once of each interface that it is gone: the kernel has taken it out of the map. */
+function goneSayer(outlets: BpfDevMap, [from, to]: readonly [Port, Port], report: Report): () => void {
+  const left = new Map([
+    [0, to],
+    [1, from],
+  ]);
+  return () => {
+    for (const [slot, { name }] of left) {
+      if (outlets.has(slot)) continue;
+      left.delete(slot);
+      report.note(`${name} is gone: what should go out by it is lost`);
+    }
+  };
+}
 
 function show(rows: readonly Traffic[], [from, to]: readonly [Port, Port], report: Report): void {
   const ways = [
@@ -107,10 +138,15 @@ function show(rows: readonly Traffic[], [from, to]: readonly [Port, Port], repor
   ] as const;
   const entries = rows.map((row, direction) => {
     const [source = "", target = ""] = ways[direction] ?? [];
-    return { from: source, to: target, packets: row.packets, bytes: row.bytes };
+    return { from: source, to: target, packets: row.packets, bytes: row.bytes, lost: row.lost };
   });
   report.map("traffic", entries, () =>
-    entries.map((row) => `${row.from} to ${row.to}: ${row.packets} packets, ${row.bytes} bytes\t`).join(""),
+    entries
+      .map(({ from, to, packets, bytes, lost }) => {
+        const missing = lost > 0n ? `, ${lost} lost` : "";
+        return `${from} to ${to}: ${packets} packets, ${bytes} bytes${missing}\t`;
+      })
+      .join(""),
   );
 }
 

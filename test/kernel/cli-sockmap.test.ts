@@ -5,6 +5,9 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { createHash, randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { syscall } from "../../src/sys/libc.ts";
+import { SYSCALL_NUMBERS } from "../../src/sys/syscall-numbers.ts";
+import { TcpSocket } from "../../src/sys/tcp.ts";
 import {
   EXECUTABLE,
   fewerInGuests,
@@ -423,6 +426,30 @@ userSpace(() => {
       expect(stderr).not.toContain("--attach has no effect");
     });
 
+    test("what listens for one family of addresses is no target of the other's", async () => {
+      const port = await freePort();
+      const args = ["--listen", `0.0.0.0:${port}`, "--to", `[::1]:${port}`, "--duration", "1ms"];
+      expect((await hello(["--mode", "sockmap", ...args])).status).toBe(0);
+    });
+
+    test("a client that resets before the target answers is not waited for", async () => {
+      const listener = TcpSocket.listen({ bytes: Uint8Array.of(127, 0, 0, 1), port: 0 }) as TcpSocket;
+      const { port } = listener.local();
+      expect(syscall(SYSCALL_NUMBERS.get("listen") ?? -1, listener.number, 0)).toBe(0); // a queue of one
+      const queued = Array.from({ length: 3 }, () => TcpSocket.connect(listener.local()) as TcpSocket);
+      const proxy = await proxyTo(port);
+      const before = descriptors(proxy.hello.pid);
+      const clients = Array.from({ length: 10 }, () => connect({ port: proxy.port, host: HOST }).on("error", () => {}));
+      for (const client of clients) client.write("x");
+      await proxy.hello.until(({ pid }) => descriptors(pid) >= before + 20);
+      for (const client of clients) client.resetAndDestroy();
+      await proxy.hello.until(({ stdout }) => eventsOf(stdout).length === clients.length);
+      expect(eventsOf(proxy.hello.stdout).map(({ error }) => error)).toEqual(clients.map(() => "ECONNRESET"));
+      await proxy.hello.until(({ pid }) => descriptors(pid) <= before + 2); // a pipe of the runtime's
+      for (const socket of [listener, ...queued]) socket.close();
+      await proxy.hello.stop();
+    });
+
     test("what is missing or taken is said in one line", async () => {
       const taken = await target(() => {});
       const to = ["--to", `${HOST}:1`];
@@ -433,6 +460,10 @@ userSpace(() => {
           ["127.0.0.1:80", "127.0.0.1:80"],
           ["0.0.0.0:80", "127.3.2.1:80"],
           ["[::]:80", "[::1]:80"],
+          ["[::]:80", "127.0.0.1:80"],
+          ["127.0.0.1:80", "[::ffff:127.0.0.1]:80"],
+          ["127.0.0.1:80", "0.0.0.0:80"],
+          ["[::1]:80", "[::]:80"],
         ].map(
           ([from = "", other = ""]) =>
             [

@@ -18,13 +18,27 @@ export function formatSocketAddress({ bytes, port }: SocketAddress): string {
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-/** 127.0.0.0/8 and ::1, and what connect(2) takes for them: 0.0.0.0 and ::. */
-const isHere = ({ bytes }: SocketAddress): boolean =>
-  bytes.length === 4 ? bytes[0] === 127 || isAny(bytes) : isAny(bytes.subarray(0, -1)) && (bytes.at(-1) ?? 0) <= 1;
 const isAny = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0);
+const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
+
+/** ::ffff:a.b.c.d is a.b.c.d (RFC 4291). */
+const MAPPED = parseIPv6("::ffff:0.0.0.0")?.subarray(0, 12) ?? new Uint8Array();
+const unmapped = (bytes: Uint8Array): Uint8Array =>
+  bytes.length === 16 && same(bytes.subarray(0, 12), MAPPED) ? bytes.subarray(12) : bytes;
+
+const LOOPBACK = [parseIPv4("127.0.0.1"), parseIPv6("::1")] as const;
+/** Where connect(2) leads: 0.0.0.0 and :: are 127.0.0.1 and ::1. */
+const destination = (bytes: Uint8Array): Uint8Array =>
+  (isAny(bytes) ? LOOPBACK[bytes.length === 4 ? 0 : 1] : undefined) ?? bytes;
+/** 127.0.0.0/8 and ::1. */
+const isHere = (bytes: Uint8Array): boolean =>
+  bytes.length === 4 ? bytes[0] === 127 : same(bytes, LOOPBACK[1] ?? new Uint8Array());
 
 /** Whether who connects to an address comes to the one that listens, as far as the two tell. */
 export function reaches(to: SocketAddress, listener: SocketAddress): boolean {
-  const same = Buffer.compare(to.bytes, listener.bytes) === 0 || (isHere(to) && isAny(listener.bytes));
-  return to.port === listener.port && same;
+  if (to.port !== listener.port) return false;
+  const [there, here] = [destination(unmapped(to.bytes)), unmapped(listener.bytes)];
+  // :: takes connections of both families.
+  const every = isAny(here) && (here.length === 16 || there.length === 4);
+  return same(there, here) || (every && isHere(there));
 }

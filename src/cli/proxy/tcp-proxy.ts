@@ -17,6 +17,8 @@ interface OpenConnection {
   readonly client: TcpSocket;
   readonly name: string;
   pair?: Pair;
+  /** What the target is connected by, until it has answered. */
+  target?: TcpSocket;
 }
 
 /** How often connections are looked at for receivers that are too slow, or gone. */
@@ -29,6 +31,8 @@ export class TcpProxy {
   readonly #maps: PairMaps;
   readonly #poller = new PollerShare();
   readonly #open = new Set<OpenConnection>();
+  /** Those whose target has not answered. */
+  readonly #waiting = new Set<OpenConnection>();
   readonly ended: EndedConnection[] = [];
   accepted = 0;
   #stopped = false;
@@ -57,7 +61,7 @@ export class TcpProxy {
     this.accepted++;
     const connection: OpenConnection = { client, name: formatSocketAddress(client.remote()) };
     this.#open.add(connection);
-    const target = await this.#connect();
+    const target = await this.#connect(connection);
     if (!this.#open.has(connection)) return void (target instanceof TcpSocket && target.close());
     if (!(target instanceof TcpSocket)) return this.#end(connection, target);
     const pair = new Pair(client, target, this.#maps, this.#poller);
@@ -65,8 +69,15 @@ export class TcpProxy {
     this.#end(connection, await pair.run());
   }
 
-  /** At each connection, unless nothing was forwarded since all had arrived: what is idle takes no time. */
+  /**
+   * At each connection whose client may have gone before its target answers, which only a reset tells; at the others
+   * unless nothing was forwarded since all had arrived: what is idle takes no time.
+   */
   #look(): void {
+    for (const connection of this.#waiting) {
+      const error = connection.client.error();
+      if (error !== 0) this.#end(connection, error);
+    }
     const total = this.#maps.total.get(0);
     if (total === this.#arrived) return;
     const forwarded = new Map(this.#maps.forwarded);
@@ -75,10 +86,13 @@ export class TcpProxy {
   }
 
   /** The target, connected, or the errno that it refused with. */
-  async #connect(): Promise<TcpSocket | number> {
+  async #connect(connection: OpenConnection): Promise<TcpSocket | number> {
     const target = TcpSocket.connect(this.#to);
     if (!(target instanceof TcpSocket)) return -target;
+    connection.target = target;
+    this.#waiting.add(connection);
     await this.#poller.wait(target.number, "writable");
+    this.#waiting.delete(connection);
     const error = target.error();
     if (error === 0) return target;
     this.#poller.cancel(target.number);
@@ -89,7 +103,8 @@ export class TcpProxy {
   /** Once for each connection. */
   #end(connection: OpenConnection, errno: number): void {
     if (!this.#open.delete(connection)) return;
-    const { client, name, pair } = connection;
+    const { client, name, pair, target } = connection;
+    if (target && this.#waiting.delete(connection)) this.#poller.cancel(target.number);
     this.ended.push({ client: name, ...(pair?.carried ?? { sent: 0, received: 0 }), errno });
     if (pair) pair.close(errno);
     else client.reset();

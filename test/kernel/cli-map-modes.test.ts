@@ -241,6 +241,16 @@ userSpace(() => {
     connect(AF_INET, [9, 9, 9, 9]);
     connect(AF_INET6, [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
     expect((await run.stop()).stdout).toBe("loopback: 1\tprivate: 2\tlink-local: 1\tother: 1\t\n");
+    // IPv6's prefixes are IPv6's, and of two equal ones the last one holds.
+    const cidrs = ["--cidr", "::/0=six", "--cidr", "9.0.0.0/8=a", "--cidr", "9.0.0.0/8=b"];
+    const six = await new Hello([
+      ...["--mode", "lpm", "--pid", `${process.pid}`, "--interval", "60"],
+      ...cidrs,
+    ]).attached();
+    connect(AF_INET, [127, 0, 0, 1]);
+    connect(AF_INET, [9, 9, 9, 9]);
+    connect(AF_INET6, [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+    expect((await six.stop()).stdout).toBe("six: 1\tb: 1\tother: 1\t\n");
     for (const wrong of ["10.0.0.0/8", "10.0.0.1/8=a", "10.0.0.0/33=a", "nothing=a", "=a"]) {
       const { status, stderr } = await hello(["--mode", "lpm", "--cidr", wrong]);
       expect([wrong, status, linesOf(stderr).length]).toEqual([wrong, 2, 1]);

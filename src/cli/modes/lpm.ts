@@ -19,7 +19,7 @@ export const lpm = syscallMode({
   syscall: "connect",
   prepare(spec, { cidr = [] }) {
     spec.globals.set("arguments", syscallArgumentOffsets());
-    const wanted = Math.max(1, cidr.length);
+    const wanted = 1 + cidr.length;
     for (const [name, most] of [
       ["prefixes", wanted],
       ["classes", wanted + 1],
@@ -34,6 +34,8 @@ export const lpm = syscallMode({
     const counts = loaded.map("classes", BpfHashMap<number, bigint>);
     const prefixes = loaded.map("prefixes", BpfLpmTrie<string, number>);
     counts.setMany(names.map((_, number) => [number, 0n]));
+    // IPv4 is below ::/80 in the trie, but no part of it to anybody who says ::/0. What is said last is what holds.
+    prefixes.set("0.0.0.0/0", 0);
     prefixes.setMany(cidrs.map(({ prefix, name }) => [prefix, names.indexOf(name)]));
     return tableSource<bigint[]>(
       {

@@ -29,6 +29,31 @@ function unknownHelper(number: number): Verdict {
   };
 }
 
+/** Bytes of the stack: MAX_BPF_STACK. */
+const STACK_SIZE = 512;
+const TOO_LARGE_STACK: Verdict = {
+  likely: "the stack has 512 bytes, those of called functions among them",
+  action: "put large variables in a map, one for each CPU",
+};
+const EMPTY: Verdict = {
+  likely: "the number of bytes that the helper is given may be 0, which it does not take",
+  action: "compare it with 0, and with the size there is, before the call",
+};
+const SLEEPS: Verdict = {
+  likely: "a function that may sleep is called where nothing may",
+  action: "use a sleepable program (lsm.s, fentry.s, iter.s …) or another function",
+};
+
+/** Bytes of the stack that are not the function's: the end of its part is at 0, and where a variable ends nobody knows. */
+function besideStack(offset: number, size: number): Verdict {
+  if (size === 0) return EMPTY;
+  if (offset < -STACK_SIZE) return TOO_LARGE_STACK;
+  return {
+    likely: `${size} bytes at ${offset} from the end of the function's stack reach beyond it, and beyond their variable`,
+    action: "look at the variable's size, and at the index, the length or the map's types by which so many are used",
+  };
+}
+
 const ROWS: readonly Row[] = [
   row(
     /invalid mem access '\w*_or_null_?\w*'/,
@@ -46,10 +71,25 @@ const ROWS: readonly Row[] = [
     "read what it points to by bpf_probe_read_kernel() or BPF_CORE_READ()",
   ),
   {
-    says: /invalid access to map value, value_size=(\d+) off=(-?\d+) size=(\d+)/,
-    means: ([, size, offset, width]) => ({
-      likely: `${width} bytes at ${offset} of a map's value of ${size} bytes: that is not within it`,
-      action: "look at the type of the map's value and the index",
+    says: /invalid access to (map value|map key|memory), \w+_size=(\d+) off=(-?\d+) size=(\d+)/,
+    means: ([, what = "", size, offset, width]) => ({
+      likely: `${width} bytes at ${offset} of ${what.replace("map ", "a map's ")} of ${size} bytes: that is not within it`,
+      action: "look at the size of what is used there, and at the index",
+    }),
+  },
+  { says: /invalid zero-sized read/, means: () => EMPTY },
+  {
+    says: /value (-?\d+) makes \w+ pointer be out of bounds/,
+    means: ([, value]) => ({
+      likely: `an index may be ${value}, which is within nothing: it is signed, or was compared on one side only`,
+      action: "make it unsigned, or mask it (& (SIZE - 1)), right before it is used",
+    }),
+  },
+  {
+    says: /math between \w+ pointer and (-?\d+) is not allowed|\w+ pointer offset (-?\d+) is not allowed/,
+    means: ([, added, offset]) => ({
+      likely: `${added ?? offset} is added to a pointer: that is within nothing`,
+      action: "look at the index that is used there",
     }),
   },
   // Before the next one, whose words kernel 7 adds.
@@ -76,6 +116,11 @@ const ROWS: readonly Row[] = [
     }),
   },
   { says: /invalid func unknown#(\d+)/, means: ([, number]) => unknownHelper(Number(number)) },
+  // Kernels before 6.8 have them for sleepable programs only.
+  {
+    says: /(?:program of this type cannot use helper|unknown func) (?:bpf_copy_from_user|bpf_ima_\w+_hash)/,
+    means: () => SLEEPS,
+  },
   {
     says: /(?:program of this type cannot use helper|unknown func) (bpf_\w+)#\d+/,
     means: ([, name]) => ({
@@ -105,13 +150,18 @@ const ROWS: readonly Row[] = [
     "the program has more paths than the verifier looks at",
     "shorten loops, put parts in functions of their own (__noinline), or use bpf_loop()",
   ),
+  { says: /combined stack size|stack depth \d+ exceeds/, means: () => TOO_LARGE_STACK },
+  {
+    says: /invalid(?: \w+)* stack (?:\S+ )*?off=(-?\d+) (?:access_)?size=(-?\d+)/,
+    means: ([, offset, size]) => besideStack(Number(offset), Number(size)),
+  },
   row(
-    /combined stack size|invalid (?:stack access|write to stack|variable-offset \w+ (?:to|of|from) stack)|stack depth \d+ exceeds/,
-    "the stack has 512 bytes, those of called functions among them",
-    "put large variables in a map, one for each CPU",
+    /invalid (?:unbounded )?variable-offset|variable (?:offset )?stack access|outside of stack bound/,
+    "an index into a variable on the stack may be outside of it",
+    "compare it with the size, as unsigned, or mask it (& (SIZE - 1)), right before it is used",
   ),
   row(
-    /invalid (?:indirect )?(?:read from|access to) stack|invalid read from stack/,
+    /invalid (?:indirect )?read from stack/,
     "memory of the stack is used that was not written before",
     "initialise the variable, its padding too: struct key key = {}",
   ),
@@ -159,13 +209,12 @@ const ROWS: readonly Row[] = [
     "pass what it declares, or make the function static",
   ),
   row(/unreachable insn/, "there are instructions that no path leads to", "compile with optimisation (-O2)"),
+  {
+    says: /might sleep in|sleepable (?:helper|global function) .* in |is sleepable (?:within|but)|must be sleepable/,
+    means: () => SLEEPS,
+  },
   row(
-    /might sleep in non-sleepable|sleepable .* non-sleepable/,
-    "a function that may sleep is called where nothing may",
-    "use a sleepable program (lsm.s, fentry.s, iter.s …) or another function",
-  ),
-  row(
-    /misaligned \w+ access/,
+    /misaligned (?:\w+ )?access/,
     "memory is used at an address that is no multiple of its size",
     "copy it by bpf_probe_read_kernel() or __builtin_memcpy()",
   ),

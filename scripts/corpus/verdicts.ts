@@ -125,6 +125,7 @@ const SAME_KIND: { readonly [errno: string]: readonly string[] } = {
   ESRCH: ["ENOENT", "object"], // the kernel's types or symbols have no such name
   ENOENT: ["object"], // the object refers to what it has not
   EINVAL: ["object", "attach", "unsupported"], // seen before any kernel is asked
+  "errno 4001": ["object"], // libbpf's own: it cannot make sense of the bytes (LIBBPF_ERRNO__FORMAT)
   EOPNOTSUPP: ["object", "unsupported"], // what neither makes anything of, and what this kernel has not got
 };
 

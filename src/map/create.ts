@@ -147,6 +147,9 @@ const UNSIZED = {
   action: "say it in the definition, or set maxEntries before loading",
 };
 
+const takes = (type: MapType, flag: number): boolean =>
+  probeMapType({ ...type, least: { ...type.least, map_flags: flag } }) >= 0;
+
 function createError(result: number, spec: MapSpec, type: MapType): BpfError {
   const geometry = `${type.name}, key ${spec.keySize}, value ${spec.valueSize}, ${spec.maxEntries} entries`;
   const context = {
@@ -163,8 +166,13 @@ function createError(result: number, spec: MapSpec, type: MapType): BpfError {
       likely: type.since
         ? `${type.name} came with kernel ${type.since}, this is ${kernelRelease()}`
         : `this kernel (${kernelRelease()}) knows no map of ${type.name}`,
-      action: "use another mode or a newer kernel",
+      action: "use another type of map, or a newer kernel",
     });
+  }
+  const later = errno === EINVAL && type.laterFlags?.find(({ flag }) => spec.flags & flag && !takes(type, flag));
+  if (later) {
+    const likely = `${later.means} came with kernel ${later.since}, this is ${kernelRelease()}`;
+    return kernelError(result, { ...context, unsupported: true, likely, action: later.action });
   }
   if (errno === EINVAL) {
     return kernelError(result, { ...context, ...(spec.maxEntries === 0 ? UNSIZED : MISFIT) });

@@ -3,7 +3,7 @@
 // is made its value is laid out as the kernel has it (kernel-struct.ts).
 
 import type { Btf, MapSpec } from "elf-loader";
-import { BPF_F_VTYPE_BTF_OBJ_FD, BPF_MAP_TYPE_STRUCT_OPS } from "elf-loader/uapi";
+import { BPF_F_LINK, BPF_F_VTYPE_BTF_OBJ_FD, BPF_MAP_TYPE_STRUCT_OPS } from "elf-loader/uapi";
 import { mapUpdateElem } from "../sys/bpf.ts";
 import { indexKey } from "./codec.ts";
 import { findKernelStruct, kernelStruct, layOut } from "./kernel-struct.ts";
@@ -46,6 +46,12 @@ export const structOps: MapType = {
   since: "5.6",
   Map: BpfStructOps,
   adjust,
+  laterFlags: [
+    {
+      ...{ flag: BPF_F_LINK, means: "a struct of functions with a link (.struct_ops.link)", since: "6.4" },
+      action: "put it into section .struct_ops, or use a newer kernel",
+    },
+  ],
   needs: "btf",
   leastHere: () => {
     const { valueId, size } = findKernelStruct("tcp_congestion_ops") ?? {};

@@ -25,6 +25,13 @@ export interface MapType {
   readonly least?: Fields;
   /** The same of what only the running kernel can tell. */
   readonly leastHere?: () => Fields;
+  /** Flags that came later than the type: what a map with one is called, since which kernel, and what to do without. */
+  readonly laterFlags?: readonly {
+    readonly flag: number;
+    readonly means: string;
+    readonly since: string;
+    readonly action: string;
+  }[];
   /** Whether the least map must say by BTF what its keys and values are, or is made from a map that is to be in it. */
   readonly needs?: "btf" | "inner map";
   /** What making one takes besides CAP_BPF. */

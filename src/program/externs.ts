@@ -126,6 +126,8 @@ function openModule(name: string): Fd {
   });
 }
 
+const NAMES_OF_VALUES = `name an option of the kernel's (CONFIG_…) or one of ${Object.keys(VIRTUAL).join(", ")}`;
+
 function configuration(spec: ObjectSpec, externs: readonly ExternSpec[]): Uint8Array | undefined {
   const contents = spec.maps.get(KCONFIG)?.contents?.slice();
   const wanted = externs.filter(({ section }) => section === KCONFIG);
@@ -138,8 +140,9 @@ function configuration(spec: ObjectSpec, externs: readonly ExternSpec[]): Uint8A
     const [value, virtual] = [values.get(extern.name), VIRTUAL[extern.name]];
     if (value !== undefined) writer.setText(extern, value);
     else if (virtual) writer.setNumber(extern, BigInt(virtual()));
+    else if (!/^(CONFIG|LINUX)_/.test(extern.name))
+      throw missing(extern, "no configuration has such a name", NAMES_OF_VALUES);
     else if (!extern.weak) throw missing(extern, "the kernel's configuration does not set it");
-    else if (!/^(CONFIG|LINUX)_/.test(extern.name)) throw missing(extern, "no configuration has such a name");
   }
   return contents;
 }

@@ -70,8 +70,8 @@ export function loadError(result: number, spec: ProgramSpec, linked: LinkedProgr
   }
   const refused = { doing: `load program ${spec.name}`, call: CALL, subject, needs: capabilitiesOf(spec.type) };
   if (result === -EINVAL) {
-    const likely = `kernel ${kernelRelease()} does not know this program type or attach type`;
-    return kernelError(result, { ...refused, unsupported: true, likely, action: "attach by another hook (--attach)" });
+    const likely = `kernel ${kernelRelease()} has no such program type or attach type, or was built without it`;
+    return kernelError(result, { ...refused, unsupported: true, likely, action: "use another hook or kernel" });
   }
   return kernelError(result === -EACCES ? -EPERM : result, refused);
 }
@@ -90,10 +90,13 @@ function refusedLine(log: string, linked: LinkedProgram): SourceLine | undefined
 function words(log: string): string[] {
   return log
     .split("\n")
+    .map((line) => line.replace(RUN_ON, ""))
     .filter((line) => line.trim() !== "" && !ASIDE.test(line))
     .slice(-LAST_WORDS);
 }
 
 const ASIDE = /^(?:;|processed|verification time|stack depth|(?:cur|old) state:)/;
+/** Some verdicts have no end of line (`expected prog array map for tail call`), and the statistics follow at once. */
+const RUN_ON = /processed \d+ insns \(limit .*$/;
 /** A verdict may be followed by a few lines of hints. */
 const LAST_WORDS = 4;

@@ -88,6 +88,11 @@ for (const target of ["bpf", "bpfeb"] as const)
       expect([...programs.keys()]).toEqual(["use"]);
     });
 
+test("maps from before BTF may leave out the last words of their definition", () => {
+  const { maps } = parseObject(fixture("map_legacy_short"));
+  expect(maps.get("counts")).toMatchObject({ type: BPF_MAP_TYPE_ARRAY, valueSize: 8, maxEntries: 3, flags: 0 });
+});
+
 test("data sections are maps of one entry", () => {
   const { maps } = parseObject(fixture("globals"));
   expect([...maps.keys()].sort()).toEqual([

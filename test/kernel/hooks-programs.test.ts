@@ -58,6 +58,13 @@ for (const [name, map, on] of [
   });
 }
 
+test.skipIf(!["5.10", "6.1"].includes(KERNEL))("before 6.4 a struct with a link is refused for that", () => {
+  const { message, likely, action } = thrownBy(() => load("hooks_struct_ops_link")) as BpfError;
+  expect(message).toMatch(/ map linked \(STRUCT_OPS, .*: bpf\(BPF_MAP_CREATE\) gave EINVAL$/);
+  expect(likely).toMatch(/^a struct of functions with a link \(\.struct_ops\.link\) came with kernel 6\.4, this is /);
+  expect(action).toContain("section .struct_ops,");
+});
+
 testHere("two structs of the same programs are both attached, each until the last of them lets go", async () => {
   using object = load("hooks_struct_ops_two");
   const titles = ["hello_first", "hello_second"];

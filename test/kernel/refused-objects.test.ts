@@ -1,12 +1,14 @@
 // Objects that libbpf refuses: refused by us too, before a program of theirs is loaded, and told why.
 
 import { expect, test } from "bun:test";
-import { type BpfError, BpfObject, type MapSpec } from "../../src/index.ts";
+import { type BpfError, BpfObject, createMap, type MapSpec } from "../../src/index.ts";
 import { fixture, thrownBy, userSpace } from "./lib-support.ts";
 
 /** By fixture: the kind of the error, and what it says. */
 const REFUSED: { readonly [fixture: string]: readonly [BpfError["class"], string] } = {
+  refused_common: ["object", "Cannot link function use: shared is in no section of the object: give it a value"],
   refused_extern: ["object", "Cannot set extern CONFIG_HZ: its type is none of a configuration value"],
+  refused_kconfig: ["object", "Cannot find extern OPTION: no configuration has such a name"],
   refused_map_field: ["object", "Cannot use map table: unknown field colour"],
   refused_map_inner: ["object", "Cannot use map table.inner: a map inside a map of maps has values"],
   refused_map_static: ["object", "Cannot use map table: it is not a global variable"],
@@ -43,6 +45,22 @@ userSpace(() => {
       const error = thrownBy(() => BpfObject.load(fixture(name)).close()) as BpfError;
       expect([name, error.class, error.message]).toEqual([name, kind, message]);
     }
+  });
+
+  test("what to do about a type that the kernel has not got holds for any object", () => {
+    const spec = fixture("lib_plain");
+    const [program] = spec.programs.values();
+    Object.assign(program as object, { type: 9999 });
+    const unknown = thrownBy(() => BpfObject.load(spec).close()) as BpfError;
+    expect([unknown.class, unknown.action]).toEqual(["unsupported", "use another hook or kernel"]);
+    const other = thrownBy(() => createMap({ type: 9999, keySize: 4, valueSize: 4, maxEntries: 1 })) as BpfError;
+    expect([other.class, other.action]).toEqual(["unsupported", "use another type of map, or a newer kernel"]);
+  });
+
+  test("nobody is told to make weak what is weak", () => {
+    expect((thrownBy(() => BpfObject.load(fixture("refused_kconfig"))) as BpfError).action).toMatch(
+      /^name an option of the kernel's \(CONFIG_…\) or one of LINUX_KERNEL_VERSION, /,
+    );
   });
 
   test("a member that the kernel has not got is left out where it is zero, but no program is; nor is a pointer set to what is none", () => {

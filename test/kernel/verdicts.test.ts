@@ -5,7 +5,7 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { BpfObject, type ProgramSpec, VerifierError } from "../../src/index.ts";
-import { fixture, KERNEL, ROOT, thrownBy } from "./lib-support.ts";
+import { fixture, KERNEL, ROOT, testHere, thrownBy } from "./lib-support.ts";
 
 /** By program: a part of what it most likely is, and a part of the line that is at fault where an instruction is. */
 const CAUSES: { readonly [program: string]: readonly [likely: RegExp, line?: string] } = {
@@ -78,6 +78,13 @@ test("the line's number is that of the source", () => {
   const [, number] = /^verdicts\.bpf\.c:(\d+)/.exec(refusal("result").likely ?? "") ?? [];
   const source = readFileSync(join(ROOT, "test/fixtures/verdicts.bpf.c"), "utf8").split("\n");
   expect(source[Number(number) - 1]).toContain("return 5;");
+});
+
+testHere("a verdict without an end of line is told without the statistics behind it", () => {
+  const { message, log } = refusal("run_on");
+  expect(log).toContain("processed ");
+  expect(message).toMatch(/ gave EINVAL: .*tail.call/);
+  expect(message).not.toContain("processed");
 });
 
 test.skipIf(KERNEL !== "5.10")("a helper that came later is named with its kernel (5.10 has no bpf_strncmp)", () => {

@@ -299,11 +299,10 @@ class Linker {
       this.#checkOffset(fn, i, symbol.section, offset);
       this.#relocateMap(placed, i, data, offset);
     } else {
-      throw this.#error(
-        fn,
-        i,
-        `nothing to refer to at ${this.#spec.image.elf.sections[symbol.section]?.name}+${offset}`,
-      );
+      const section = this.#spec.image.elf.sections[symbol.section]?.name;
+      const { name } = symbol;
+      if (section === undefined) throw this.#error(fn, i, `${name} is in no section of the object: give it a value`);
+      throw this.#error(fn, i, `nothing to refer to at ${section}+${offset}${name && ` (${name})`}`);
     }
   }
 

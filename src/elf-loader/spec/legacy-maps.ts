@@ -1,6 +1,6 @@
 /**
- * Maps defined before BTF could: section `maps`, one `struct bpf_map_def` a map, five 32-bit numbers, told apart by
- * their symbols. Source: bpf_object__init_user_maps in libbpf 0.x, which libbpf 1.0 dropped.
+ * Maps defined before BTF could: section `maps`, one `struct bpf_map_def` a map, five 32-bit numbers or the first of them,
+ * told apart by their symbols. Source: bpf_object__init_user_maps in libbpf 0.x, which libbpf 1.0 dropped.
  */
 import { Reader } from "../bytes/reader.ts";
 import type { ElfFile, ElfSection, ElfSymbol } from "../elf/elf-file.ts";
@@ -11,12 +11,13 @@ import type { DefinedMap } from "./map-definitions.ts";
 
 const SECTION = "maps";
 const FIELDS = ["type", "key_size", "value_size", "max_entries", "map_flags"] as const;
-const DEFINITION_SIZE = FIELDS.length * 4;
+const FIELD_SIZE = 4;
+const DEFINITION_SIZE = FIELDS.length * FIELD_SIZE;
 
 export const LEGACY_WARNING =
   "section maps is an old way to define maps, without types of keys and values: define them by BTF, in .maps";
 
-/** @throws ObjectError when a definition is cut off or says more than five numbers */
+/** @throws ObjectError when a definition says no type or more than five numbers */
 export function readLegacyMaps(elf: ElfFile): DefinedMap[] {
   const section = elf.sections.find(({ name, size }) => name === SECTION && size > 0);
   if (!section) return [];
@@ -32,12 +33,13 @@ export function readLegacyMaps(elf: ElfFile): DefinedMap[] {
 
 function readDefinition(elf: ElfFile, section: ElfSection, { name, value: start }: ElfSymbol, end: number) {
   const fail = (why: string) => new ObjectError(`Cannot use map ${name}: ${why}`, SECTION, start);
-  if (end - start < DEFINITION_SIZE) throw fail(`${end - start} bytes of definition, expected ${DEFINITION_SIZE}`);
+  if (end - start < FIELD_SIZE) throw fail(`${end - start} bytes of definition, which say no type`);
   if (section.data.subarray(start + DEFINITION_SIZE, end).some((byte) => byte !== 0))
     throw fail("its definition says more than type, sizes, entries and flags");
   const reader = new Reader(section.data, SECTION, elf.littleEndian);
-  const [type = 0, keySize = 0, valueSize = 0, maxEntries = 0, flags = 0] = FIELDS.map((field, i) =>
-    reader.u32(start + i * 4, field),
+  const said = FIELDS.slice(0, (end - start) / FIELD_SIZE);
+  const [type = 0, keySize = 0, valueSize = 0, maxEntries = 0, flags = 0] = said.map((field, i) =>
+    reader.u32(start + i * FIELD_SIZE, field),
   );
   const geometry = { type, keySize, valueSize, maxEntries, flags, keyTypeId: 0, valueTypeId: 0, mapExtra: 0n };
   return { name, ...geometry, pinning: "none" as const, frozen: false };

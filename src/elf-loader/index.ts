@@ -9,6 +9,7 @@ export { cHeader } from "./btf/c/header.ts";
 export { compileDecoder, type Decoder, type DecoderOptions } from "./btf/decoder.ts";
 export { DOWNGRADES, type Downgrade, downgradeBtf, sampleOf } from "./btf/downgrades.ts";
 export { compileEncoder } from "./btf/encoder.ts";
+export { fromJson, isText } from "./btf/json.ts";
 export type * from "./btf/types.ts";
 export { Memory } from "./bytes/memory.ts";
 export { bytesToString, cString, escapedByte, isEscapedByte, stringToBytes } from "./bytes/text.ts";

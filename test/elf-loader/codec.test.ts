@@ -1,7 +1,7 @@
 // Decoders and encoders: what is encoded decodes to the same, for random values of every type of the fixtures, in both
 // byte orders, at every offset a buffer may give; and what a decoder caches or shortens is never wrong.
 import { describe, expect, test } from "bun:test";
-import { type Btf, compileDecoder, compileEncoder, Memory, ObjectError, parseObject } from "elf-loader";
+import { type Btf, compileDecoder, compileEncoder, fromJson, Memory, ObjectError, parseObject } from "elf-loader";
 import fc from "fast-check";
 import { fixture } from "./compile.ts";
 
@@ -117,6 +117,36 @@ test("text behind the NUL does not matter", () => {
   const bytes = compileEncoder(btf, btf.findByName("everything"))({ text: "ab\0garbage" });
   expect(decode(new Memory(bytes.buffer as ArrayBuffer), 0).text).toBe("ab");
 });
+
+/** As JSON has it: what no double holds as text. */
+const throughJson = (value: unknown): unknown =>
+  JSON.parse(
+    JSON.stringify(value, (_, one) =>
+      typeof one !== "bigint" ? one : Number.isSafeInteger(Number(one)) ? Number(one) : `${one}`,
+    ),
+  );
+
+for (const target of ["bpf", "bpfeb"] as const)
+  test(`members that share bytes are encoded to the bytes they were decoded from, through JSON too, ${target}`, () => {
+    const btf = parseObject(fixture("unions", { target })).btf as Btf;
+    const id = btf.findByName("shared");
+    const [decode, encode, size] = [compileDecoder(btf, id), compileEncoder(btf, id), btf.sizeOf(id)];
+    const byte = fc.oneof(fc.integer({ min: 0, max: 255 }), fc.constantFrom(0, 0x41, 0xff));
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ minLength: size, maxLength: size }),
+        fc.array(byte, { maxLength: size }),
+        (bytes, some) => {
+          bytes.set(some);
+          const value = decode(Memory.from(bytes.slice()), 0);
+          expect(encode(value)).toEqual(bytes);
+          expect(encode(fromJson(btf, id, throughJson(value)))).toEqual(bytes);
+        },
+      ),
+      { numRuns: 500 },
+    );
+    expect(() => encode({ number: 1, nobody: 2 })).toThrow("struct shared has no member nobody");
+  });
 
 test("types without a value are refused", () => {
   const btf = parseObject(fixture("constructs")).btf as Btf;

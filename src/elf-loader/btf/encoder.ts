@@ -85,15 +85,30 @@ class Writers {
   }
 
   #object(id: number, type: BtfComposite): Write {
-    const writes = new Map(fieldsOf(this.#btf, id, type).map((field) => [field.name, this.#field(field)]));
+    const fields = this.#inOrder(fieldsOf(this.#btf, id, type));
+    const writes = new Map(fields.map((field) => [field.name, this.#field(field)]));
     return (target, at, value, path) => {
       if (typeof value !== "object" || value === null) throw mismatch(target, at, path, value, describe(type));
-      for (const [name, member] of Object.entries(value)) {
-        const write = writes.get(name);
-        if (!write) throw refusal(target, at, `Cannot set ${path}: ${describe(type)} has no member ${name}`);
-        write(target, at, member, `${path}.${name}`);
-      }
+      for (const name of Object.keys(value))
+        if (!writes.has(name)) throw refusal(target, at, `Cannot set ${path}: ${describe(type)} has no member ${name}`);
+      const members = value as { [name: string]: unknown };
+      for (const [name, write] of writes)
+        if (Object.hasOwn(members, name)) write(target, at, members[name], `${path}.${name}`);
     };
+  }
+
+  /**
+   * The members of a union over each other, so that what was decoded is encoded to the same bytes: text, which ends at a
+   * NUL, before what is made of several values, that before single ones; and the larger behind the smaller.
+   */
+  #inOrder(fields: readonly Field[]): Field[] {
+    const rank = ({ type: id, bitSize }: Field): number => {
+      const type = this.#btf.type(id);
+      const size = (bitSize || this.#btf.sizeOf(id) * 8) / 2 ** 32;
+      if (type.kind === "array" && isChar(this.#btf.resolved(type.type))) return size;
+      return (["struct", "union", "array"].includes(type.kind) ? 1 : 2) + size;
+    };
+    return [...fields].sort((a, b) => rank(a) - rank(b));
   }
 
   #field(field: Field): Write {

@@ -14,7 +14,7 @@ const NOT_OF_THIS_TYPE: Cause = {
   unsupported: true,
 };
 
-export const MAP_CAUSES: { readonly [errno: number]: Cause } = {
+const CAUSES: { readonly [errno: number]: Cause } = {
   [E2BIG]: {
     likely: "the map is full, or the index lies beyond its end",
     action: "delete entries or ask for a larger map (max_entries)",
@@ -33,3 +33,24 @@ export const MAP_CAUSES: { readonly [errno: number]: Cause } = {
   [ENOTSUPP]: NOT_OF_THIS_TYPE,
   [EOPNOTSUPP]: NOT_OF_THIS_TYPE,
 };
+
+/** Where an errno means something else to one operation. */
+const OF_OPERATION: { readonly [doing: string]: { readonly [errno: number]: Cause } } = {
+  read: {
+    [ENOSPC]: {
+      likely: "its values have 4 bytes, and what is asked, such as a socket's cookie, has 8",
+      action: "make the map with values of 8 bytes",
+      unsupported: true,
+    },
+  },
+  freeze: {
+    [EBUSY]: {
+      likely: "somebody has it mapped into memory for writing, or is writing it at this moment",
+      action: "close the mapping, or freeze it before",
+    },
+  },
+};
+
+/** `doing`: "read", "write". */
+export const causeOf = (result: number, doing: string): Cause | undefined =>
+  OF_OPERATION[doing]?.[-result] ?? CAUSES[-result];

@@ -2,10 +2,16 @@
 // descriptors of their folders. User space cannot read it.
 
 import { BPF_MAP_TYPE_CGROUP_ARRAY } from "elf-loader/uapi";
-import { BpfDescriptorArray } from "./descriptors.ts";
+import type { Fd } from "../sys/fd.ts";
+import { BpfDescriptorArray, openPath } from "./descriptors.ts";
 import type { MapType } from "./type.ts";
 
-export class BpfCgroupArray extends BpfDescriptorArray {}
+export class BpfCgroupArray extends BpfDescriptorArray {
+  /** A cgroup by the path of its folder. */
+  override valueFrom(text: string): Fd {
+    return openPath(text);
+  }
+}
 
 export const cgroupArray: MapType = {
   type: BPF_MAP_TYPE_CGROUP_ARRAY,

@@ -1,6 +1,6 @@
 // What a key or a value of a map is in JavaScript: by the object's BTF, as bytes, or as the caller says.
 
-import { type Btf, compileDecoder, compileEncoder, Memory } from "elf-loader";
+import { type Btf, compileDecoder, compileEncoder, fromJson, isText, Memory, ObjectError } from "elf-loader";
 
 /** Bytes to value and back. */
 export interface Codec<T = unknown> {
@@ -24,7 +24,33 @@ export interface AnyCodec {
 /** By BTF, or as bytes where there is none, or where the type is a whole data section. */
 export function codecOf(btf: Btf | undefined, typeId: number, size: number): Codec {
   if (!btf || typeId === 0 || btf.type(typeId).kind === "datasec") return bytesCodec(size);
-  return { size, decode: compileDecoder(btf, typeId), encode: compileEncoder(btf, typeId) };
+  const text = isText(btf, typeId);
+  return {
+    size,
+    decode: compileDecoder(btf, typeId),
+    encode: compileEncoder(btf, typeId),
+    parse(typed) {
+      const json = parseJson(typed);
+      return text && typeof json !== "string" ? typed : fromJson(btf, typeId, json);
+    },
+  };
+}
+
+/** What a person types as a value of a codec. Throws TypeError where it does not fit. */
+export function fromText(codec: Codec, text: string): unknown {
+  const value = (codec.parse ?? parseJson)(text);
+  try {
+    codec.encode(value);
+  } catch (error) {
+    throw error instanceof ObjectError ? new TypeError(error.message) : error;
+  }
+  return value;
+}
+
+/** The same within JSON. */
+export function fromItem(codec: Codec, item: unknown): unknown {
+  const plain = (_: string, value: unknown) => (typeof value === "bigint" ? `${value}` : value);
+  return fromText(codec, typeof item === "bigint" ? `${item}` : (JSON.stringify(item, plain) ?? ""));
 }
 
 /** Bytes as they are. */
@@ -40,10 +66,19 @@ export function bytesCodec(size: number): Codec<Uint8Array> {
   };
 }
 
-/** Bytes in hexadecimal, with or without spaces; or with 0x in front or in decimal one little-endian number. */
+/**
+ * Bytes in hexadecimal, with or without spaces, as JSON in quotes; or with 0x in front or in decimal one little-endian
+ * number. Digits that may be either are refused.
+ */
 function parseBytes(text: string, size: number): Uint8Array {
-  const hex = text.replaceAll(" ", "");
-  if (hex.length === 2 * size && /^[0-9a-f]*$/i.test(hex)) return Uint8Array.fromHex(hex);
+  const hex = text.replace(/^"(.*)"$/, "$1").replaceAll(" ", "");
+  if (hex.length === 2 * size && /^[0-9a-f]*$/i.test(hex)) {
+    if (!/^[1-9]\d*$/.test(text)) return Uint8Array.fromHex(hex);
+    const [spaced, number] = [text.replace(/..(?!$)/g, "$& "), `0x${BigInt(text).toString(16)}`];
+    throw new TypeError(
+      `Cannot read ${text} as ${size} bytes: as hexadecimal it is "${spaced}", as a number ${number}`,
+    );
+  }
   const number = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? BigInt(text) : -1n;
   if (number < 0n || number >> BigInt(8 * size) > 0n)
     throw new TypeError(`Cannot read ${JSON.stringify(text)} as ${size} bytes: expected hexadecimal, or a number`);
@@ -71,12 +106,17 @@ export function indexKey(index: number): Uint8Array {
   return new Uint8Array(new Uint32Array([valid ? index : NO_INDEX]).buffer);
 }
 
+function parseIndex(text: string): number {
+  if (/^(\d+|0x[0-9a-f]+)$/i.test(text)) return Number(text);
+  throw new TypeError(`Cannot read ${JSON.stringify(text)} as an index: expected a whole number`);
+}
+
 /** Keys of arrays. */
 export const indexCodec: Codec<number> = {
   size: 4,
   decode: (memory, offset) => memory.view.getUint32(offset, true),
   encode: indexKey,
-  parse: Number,
+  parse: parseIndex,
 };
 
 /** Zeroed memory for one key or value, its views aligned for the decoders. */

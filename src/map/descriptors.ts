@@ -1,10 +1,17 @@
 // Maps into which user space puts descriptors (fd_array_map_update_elem in kernel/bpf/arraymap.c and its like): the
 // kernel keeps what is behind them, and gives back its number, or nothing at all.
 
-import { BPF_ANY } from "elf-loader/uapi";
-import type { Fd } from "../sys/fd.ts";
+import { openSync } from "node:fs";
+import { BpfRuntimeError, UnsupportedError } from "elf-loader";
+import { BPF_ANY, ENOENT } from "elf-loader/uapi";
+import { kernelError } from "../host/kernel-error.ts";
+import { mapGetFdById, objGet, progGetFdById } from "../sys/bpf.ts";
+import { Fd } from "../sys/fd.ts";
+import { syscall } from "../sys/libc.ts";
+import { SYSCALL_NUMBERS } from "../sys/syscall-numbers.ts";
 import { type Codec, indexCodec, indexKey, scratch } from "./codec.ts";
 import { BpfMap } from "./map.ts";
+import { pinnedError } from "./pin-error.ts";
 
 /** A descriptor, or what owns one: a program, a map. */
 export type HasFd = number | Fd | { readonly fd: Fd };
@@ -20,6 +27,56 @@ export function fdOf(from: HasFd): number {
   throw new TypeError(`Cannot use ${given} as a descriptor: expected a number, or what has one, such as a map`);
 }
 
+/** What a person names by the kernel's number or the path of its pin, opened; the caller closes it. */
+export function openNamed(text: string, what: "map" | "program"): Fd {
+  const subject = `${what} ${text}`;
+  if (/^\d+$/.test(text)) {
+    const [call, open] = BY_NUMBER[what];
+    const result = open(Number(text));
+    if (result >= 0) return new Fd(result);
+    const none = result === -ENOENT ? { likely: "there is none of that number" } : {};
+    throw kernelError(result, { doing: `open ${subject}`, call, subject, needs: ["CAP_SYS_ADMIN"], ...none });
+  }
+  if (!text.includes("/"))
+    throw new TypeError(`Cannot read ${JSON.stringify(text)} as a ${what}: expected its number or the path of its pin`);
+  const result = objGet(text);
+  if (result >= 0) return new Fd(result);
+  throw pinnedError(result, `open a ${what}`, text);
+}
+
+const BY_NUMBER = {
+  map: ["bpf(BPF_MAP_GET_FD_BY_ID)", mapGetFdById],
+  program: ["bpf(BPF_PROG_GET_FD_BY_ID)", progGetFdById],
+} as const;
+
+/** A file or folder that a person names, opened for reading; the caller closes it. */
+export function openPath(path: string): Fd {
+  try {
+    return new Fd(openSync(path, "r"));
+  } catch (error) {
+    const { code = "" } = error as NodeJS.ErrnoException;
+    const details = { call: "open()", errno: code, subject: path, likely: "there is no such file or folder" };
+    throw new BpfRuntimeError(`Cannot open ${path}: open() gave ${code}`, details);
+  }
+}
+
+/** A process that a person names by its number, as a pidfd (5.3); the caller closes it. */
+export function openProcess(text: string): Fd {
+  if (!/^[1-9]\d*$/.test(text))
+    throw new TypeError(`Cannot read ${JSON.stringify(text)} as a process: expected its number`);
+  const result = syscall(SYSCALL_NUMBERS.get("pidfd_open") ?? -1, Number(text), 0);
+  if (result >= 0) return new Fd(result);
+  const subject = `process ${text}`;
+  const context = { doing: `open ${subject}`, call: "pidfd_open()", subject, needs: [] };
+  throw kernelError(result, { ...context, likely: "there is none of that number" });
+}
+
+/** Why what is in a map cannot be named by text. */
+export function onlyByItsOwner(map: BpfMap, what: string): UnsupportedError {
+  const likely = `only the process that has a ${what} can name it`;
+  return new UnsupportedError(`Cannot name a ${what} for map ${map.name}`, { subject: `map ${map.name}`, likely });
+}
+
 /** The bytes of a descriptor as value of 4 or 8 bytes. */
 export function fdValue(from: HasFd, size: number): Uint8Array {
   const value = scratch(size);
@@ -27,7 +84,7 @@ export function fdValue(from: HasFd, size: number): Uint8Array {
   return value.u8.subarray(0, size);
 }
 
-/** Slots by index, each empty or with something of the kernel in it. */
+/** Slots by index, each empty or with something of the kernel in it: sockets, where the class says nothing else. */
 export class BpfDescriptorArray extends BpfMap {
   protected override makeKeyCodec(): Codec {
     return indexCodec as Codec;
@@ -44,6 +101,10 @@ export class BpfDescriptorArray extends BpfMap {
   set(index: number, what: HasFd, flags: number = BPF_ANY): this {
     this.update(indexKey(index), fdValue(what, this.spec.valueSize), flags);
     return this;
+  }
+
+  override valueFrom(_text: string): unknown {
+    throw onlyByItsOwner(this, "socket");
   }
 
   /** Empties a slot; whether something was in it. */

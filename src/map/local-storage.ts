@@ -13,8 +13,9 @@ import {
   BPF_MAP_TYPE_SK_STORAGE,
   BPF_MAP_TYPE_TASK_STORAGE,
 } from "elf-loader/uapi";
+import type { Fd } from "../sys/fd.ts";
 import { type Codec, indexKey, scratch } from "./codec.ts";
-import { fdOf, type HasFd } from "./descriptors.ts";
+import { fdOf, type HasFd, onlyByItsOwner, openPath, openProcess } from "./descriptors.ts";
 import { BpfMap } from "./map.ts";
 import { perCpuCodec } from "./per-cpu.ts";
 import { BpfTable } from "./table.ts";
@@ -37,6 +38,10 @@ export class BpfLocalStorage<V = unknown> extends BpfMap {
   delete(object: HasFd): boolean {
     return this.remove(indexKey(fdOf(object)));
   }
+
+  override keyFrom(_text: string): unknown {
+    throw onlyByItsOwner(this, "socket");
+  }
 }
 
 /** Values by cgroup, there from when a program is attached to it until the map or the cgroup goes. */
@@ -50,20 +55,34 @@ export class BpfPerCpuCgroupStorage<K = unknown, V = unknown> extends BpfCgroupS
   }
 }
 
-const ofObject = (type: number, name: string, since: string): MapType => ({
+/** Values by tasks, named by their process. */
+class BpfTaskStorage<V = unknown> extends BpfLocalStorage<V> {
+  override keyFrom(text: string): Fd {
+    return openProcess(text);
+  }
+}
+
+/** Values by files or cgroups, named by their paths. */
+class BpfPathStorage<V = unknown> extends BpfLocalStorage<V> {
+  override keyFrom(text: string): Fd {
+    return openPath(text);
+  }
+}
+
+const ofObject = (type: number, name: string, since: string, storage: MapType["Map"]): MapType => ({
   type,
   name,
   since,
-  Map: BpfLocalStorage,
+  Map: storage,
   adjust: (spec) => ({ ...spec, flags: spec.flags | BPF_F_NO_PREALLOC, maxEntries: 0 }),
   least: { max_entries: 0, map_flags: BPF_F_NO_PREALLOC },
   needs: "btf",
 });
 
-export const skStorage = ofObject(BPF_MAP_TYPE_SK_STORAGE, "SK_STORAGE", "5.2");
-export const inodeStorage = ofObject(BPF_MAP_TYPE_INODE_STORAGE, "INODE_STORAGE", "5.10");
-export const taskStorage = ofObject(BPF_MAP_TYPE_TASK_STORAGE, "TASK_STORAGE", "5.11");
-export const cgrpStorage = ofObject(BPF_MAP_TYPE_CGRP_STORAGE, "CGRP_STORAGE", "6.2");
+export const skStorage = ofObject(BPF_MAP_TYPE_SK_STORAGE, "SK_STORAGE", "5.2", BpfLocalStorage);
+export const inodeStorage = ofObject(BPF_MAP_TYPE_INODE_STORAGE, "INODE_STORAGE", "5.10", BpfPathStorage);
+export const taskStorage = ofObject(BPF_MAP_TYPE_TASK_STORAGE, "TASK_STORAGE", "5.11", BpfTaskStorage);
+export const cgrpStorage = ofObject(BPF_MAP_TYPE_CGRP_STORAGE, "CGRP_STORAGE", "6.2", BpfPathStorage);
 
 const ofCgroup = { least: { key_size: 8, value_size: 8, max_entries: 0 } };
 

@@ -3,8 +3,9 @@
 
 import { BpfRuntimeError } from "elf-loader";
 import { BPF_MAP_TYPE_ARRAY_OF_MAPS, BPF_MAP_TYPE_HASH_OF_MAPS } from "elf-loader/uapi";
+import type { Fd } from "../sys/fd.ts";
 import { type Codec, indexCodec, indexKey } from "./codec.ts";
-import { fdOf, type HasFd } from "./descriptors.ts";
+import { fdOf, type HasFd, openNamed } from "./descriptors.ts";
 import type { BpfMap } from "./map.ts";
 import { BpfKeyedMap } from "./table.ts";
 import type { MapType } from "./type.ts";
@@ -16,6 +17,11 @@ export class BpfMapOfMaps<K = unknown> extends BpfKeyedMap<K, number, HasFd> {
   protected override makeValueCodec(): Codec {
     const encode = (map: HasFd) => indexKey(fdOf(map));
     return { ...indexCodec, encode } as Codec;
+  }
+
+  /** A map by its number, as it is read, or by its pin. */
+  override valueFrom(text: string): Fd {
+    return openNamed(text, "map");
   }
 
   /** A new map like the template, to be filled and put in; the caller closes it. Its name is 15 bytes at most. */

@@ -16,8 +16,8 @@ import {
 } from "../sys/bpf.ts";
 import type { Fd } from "../sys/fd.ts";
 import { readField } from "../sys/struct.ts";
-import { MAP_CAUSES } from "./causes.ts";
-import { type AnyCodec, type Codec, codecOf, indexKey, parseJson } from "./codec.ts";
+import { causeOf } from "./causes.ts";
+import { type AnyCodec, type Codec, codecOf, fromText, indexKey } from "./codec.ts";
 import { pinError } from "./pin-error.ts";
 import { walkKeys } from "./walk.ts";
 
@@ -152,14 +152,17 @@ export class BpfMap implements Disposable {
     return this;
   }
 
-  /** What a person types as a key: JSON or text as BTF or the type has it, bytes in hexadecimal where neither has. */
+  /**
+   * What a person types as a key: JSON or text as BTF or the type has it, bytes in hexadecimal where neither has; opened
+   * where keys are descriptors, to be closed by the caller. Throws TypeError where it does not fit.
+   */
   keyFrom(text: string): unknown {
-    return (this.keyCodec.parse ?? parseJson)(text);
+    return fromText(this.keyCodec, text);
   }
 
   /** The same of a value. */
   valueFrom(text: string): unknown {
-    return (this.valueCodec.parse ?? parseJson)(text);
+    return fromText(this.valueCodec, text);
   }
 
   /** Compiled with the first use: most maps of an object are never looked into. */
@@ -234,7 +237,7 @@ export class BpfMap implements Disposable {
       const details = { call, errno: "EPERM", subject, ...forbidden };
       return new BpfRuntimeError(`Cannot ${doing} map ${this.name}: ${call} gave EPERM`, details);
     }
-    return kernelError(result, { doing: `${doing} map ${this.name}`, call, subject, ...MAP_CAUSES[-result] });
+    return kernelError(result, { doing: `${doing} map ${this.name}`, call, subject, ...causeOf(result, doing) });
   }
 
   /** What the map itself, or how it was opened, forbids (map_get_sys_perms in kernel/bpf/syscall.c). */

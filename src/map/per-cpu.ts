@@ -4,7 +4,7 @@
 import { BPF_MAP_TYPE_LRU_PERCPU_HASH, BPF_MAP_TYPE_PERCPU_ARRAY, BPF_MAP_TYPE_PERCPU_HASH } from "elf-loader/uapi";
 import { possibleCpuCount } from "../host/cpus.ts";
 import { BpfArray } from "./array.ts";
-import { type Codec, scratch } from "./codec.ts";
+import { type Codec, fromItem, parseJson, scratch } from "./codec.ts";
 import { BpfHashMap } from "./hash.ts";
 import type { MapType } from "./type.ts";
 
@@ -35,6 +35,10 @@ function combine<V>(a: V, b: V, join: Join): V {
 export function perCpuCodec(one: Codec): Codec<PerCpuValues> {
   const stride = (one.size + 7) & ~7;
   const cpus = possibleCpuCount();
+  const checked = (values: unknown): readonly unknown[] => {
+    if (Array.isArray(values) && values.length === cpus) return values;
+    throw new TypeError(`Cannot encode ${String(values)}: expected an array of ${cpus} values, one a possible CPU`);
+  };
   return {
     size: stride * cpus,
     decode(memory, offset) {
@@ -43,12 +47,11 @@ export function perCpuCodec(one: Codec): Codec<PerCpuValues> {
       return values;
     },
     encode(values) {
-      if (!Array.isArray(values) || values.length !== cpus)
-        throw new TypeError(`Cannot encode ${String(values)}: expected an array of ${cpus} values, one a possible CPU`);
       const bytes = scratch(stride * cpus).u8;
-      for (let cpu = 0; cpu < cpus; cpu++) bytes.set(one.encode(values[cpu]), cpu * stride);
+      for (const [cpu, value] of checked(values).entries()) bytes.set(one.encode(value), cpu * stride);
       return bytes;
     },
+    parse: (text) => PerCpuValues.from(checked(parseJson(text)), (item) => fromItem(one, item)) as PerCpuValues,
   };
 }
 

@@ -2,10 +2,16 @@
 // the last descriptor and pin of the map is gone.
 
 import { BPF_MAP_TYPE_PROG_ARRAY } from "elf-loader/uapi";
-import { BpfNumberedArray } from "./descriptors.ts";
+import type { Fd } from "../sys/fd.ts";
+import { BpfNumberedArray, openNamed } from "./descriptors.ts";
 import type { MapType } from "./type.ts";
 
-export class BpfProgArray extends BpfNumberedArray {}
+export class BpfProgArray extends BpfNumberedArray {
+  /** A program by its number, as it is read, or by its pin. */
+  override valueFrom(text: string): Fd {
+    return openNamed(text, "program");
+  }
+}
 
 export const progArray: MapType = {
   type: BPF_MAP_TYPE_PROG_ARRAY,

@@ -1,6 +1,6 @@
 // What of this folder a user of the library sees.
 
-export { BPF_ANY, BPF_EXIST, BPF_F_LOCK, BPF_NOEXIST } from "elf-loader/uapi";
+export { BPF_ANY, BPF_EXIST, BPF_F_LOCK, BPF_F_RDONLY, BPF_F_WRONLY, BPF_NOEXIST } from "elf-loader/uapi";
 export { BpfArena } from "./arena.ts";
 export { ArrayMemory, BpfArray, BpfPlainArray } from "./array.ts";
 export { BpfBloomFilter } from "./bloom-filter.ts";

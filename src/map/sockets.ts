@@ -13,7 +13,7 @@ import {
 } from "elf-loader/uapi";
 import { mapDeleteElem } from "../sys/bpf.ts";
 import { indexKey, scratch } from "./codec.ts";
-import { BpfDescriptorArray, fdValue, type HasFd } from "./descriptors.ts";
+import { BpfDescriptorArray, fdValue, type HasFd, onlyByItsOwner } from "./descriptors.ts";
 import { BpfMap } from "./map.ts";
 import type { MapType } from "./type.ts";
 
@@ -44,6 +44,10 @@ export class BpfSockMap extends BpfDescriptorArray {
 
 /** Sockets by key. A socket that is closed leaves the map. */
 export class BpfSockHash<K = unknown> extends BpfMap {
+  override valueFrom(_text: string): unknown {
+    throw onlyByItsOwner(this, "socket");
+  }
+
   set(key: K, socket: HasFd, flags: number = BPF_ANY): this {
     this.update(this.keyCodec.encode(key), fdValue(socket, this.spec.valueSize), flags);
     return this;

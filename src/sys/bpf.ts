@@ -22,6 +22,7 @@ import {
   BPF_OBJ_GET_INFO_BY_FD,
   BPF_OBJ_PIN,
   BPF_PROG_BIND_MAP,
+  BPF_PROG_GET_FD_BY_ID,
   BPF_PROG_LOAD,
   BPF_PROG_TEST_RUN,
   BPF_RAW_TRACEPOINT_OPEN,
@@ -128,6 +129,7 @@ export const objGet = (path: string, flags = 0): number =>
 
 /** A new descriptor by the kernel's number (CAP_SYS_ADMIN); -ENOENT where it is gone. */
 export const mapGetFdById = (id: number): number => bpf(BPF_MAP_GET_FD_BY_ID, bpf_attr_get_id, { map_id: id });
+export const progGetFdById = (id: number): number => bpf(BPF_PROG_GET_FD_BY_ID, bpf_attr_get_id, { prog_id: id });
 export const btfGetFdById = (id: number): number => bpf(BPF_BTF_GET_FD_BY_ID, bpf_attr_get_id, { btf_id: id });
 
 /** The number of the next BTF behind this one, or -ENOENT (CAP_SYS_ADMIN). */

@@ -216,7 +216,7 @@ userSpace(() => {
         ["config", "--pin", bpffs],
         /Cannot find .*hello_filters: no --mode config runs there; start one, or say where by --pin$/,
       ],
-      [["--mode", "config", "--pin", folder], /no bpffs is mounted there; mount one: mount -t bpf bpf /],
+      [["--mode", "config", "--pin", folder], /no bpffs is mounted there; use a path below .sys.fs.bpf, or mount /],
       [["config", "--uid", "x"], /'--uid <n>' argument 'x' is invalid/],
     ] as const) {
       const { status, stderr } = await hello(args);

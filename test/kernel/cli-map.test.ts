@@ -1,10 +1,17 @@
 // hello-ebpf map: maps that somebody else made, held against bpftool.
 
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import type { BpfHashMap, BpfLpmTrie, BpfMap, BpfObject, BpfPerCpuArray, BpfQueue } from "../../src/index.ts";
-import { load, testHere } from "./lib-support.ts";
+import {
+  type BpfHashMap,
+  type BpfLpmTrie,
+  type BpfMap,
+  BpfObject,
+  type BpfPerCpuArray,
+  type BpfQueue,
+} from "../../src/index.ts";
+import { fixture, global, idsOf, load, testHere } from "./lib-support.ts";
 import { make, u32, u64 } from "./maps-support.ts";
-import { fewerInGuests, hello, linesOf, recordsOf, SLOWNESS } from "./support.ts";
+import { fewerInGuests, hello, type JsonRecord, linesOf, recordsOf, SLOWNESS } from "./support.ts";
 
 setDefaultTimeout(20_000 + SLOWNESS * 5_000);
 
@@ -130,6 +137,88 @@ testHere("arrays, prefixes, bytes, queues and values of every CPU are read and w
   expect(byCpu.get(0)?.sum()).toBe(cpus.reduce((all, one) => all + one, 0));
 });
 
+/** That each is answered so, in this order. */
+async function expectAnswers(script: readonly (readonly [args: readonly unknown[], stdout: string])[]): Promise<void> {
+  for (const [words, stdout] of script) {
+    const args = words.map(String);
+    expect([args, await map(...args)]).toEqual([args, { status: 0, signal: null, stdout, stderr: "" }]);
+  }
+}
+
+testHere(
+  "what is in a map of maps, programs, cgroups, interfaces, bloom filters and storage is named as it is shown",
+  async () => {
+    using inner = make<BpfHashMap>("HASH", { keySize: 4, valueSize: 4, maxEntries: 1 });
+    const { spec } = inner;
+    const four = { keySize: 4, valueSize: 4, maxEntries: 2 };
+    using outer = make<BpfMap>("HASH_OF_MAPS", { ...four, innerMap: { ...spec, name: "inner" } });
+    using programs = make<BpfMap>("PROG_ARRAY", four);
+    using cgroups = make<BpfMap>("CGROUP_ARRAY", four);
+    using devices = make<BpfMap>("DEVMAP", four);
+    using seen = make<BpfMap>("BLOOM_FILTER", { ...four, keySize: 0 });
+    using byCpu = make<BpfPerCpuArray<Uint8Array>>("PERCPU_ARRAY", { ...four, valueSize: 3 });
+    const storage = fixture("map_storage", "none");
+    for (const name of [...storage.maps.keys()]) if (name !== "TASK_STORAGE") storage.maps.delete(name);
+    using tasks = BpfObject.load(storage);
+    using loaded = load("map_kinds", "arrive");
+    const [program] = idsOf(loaded).programs;
+    const every = JSON.stringify((byCpu.get(0) ?? []).map((_, cpu) => `0${cpu}0203`));
+    await expectAnswers([
+      [["set", outer.id, "1", inner.id], ""],
+      [["dump", outer.id], `01 00 00 00: ${inner.id}\n`],
+      [["set", programs.id, "1", program], ""],
+      [["get", programs.id, "1"], `1: ${program}\n`],
+      [["set", devices.id, "1", "lo"], ""],
+      [["get", devices.id, "1"], '1: {"ifindex":1}\n'],
+      [["set", devices.id, "1", '{"ifindex":1}'], ""],
+      [["set", seen.id, "7"], ""],
+      [["get", seen.id, "7"], "07 00 00 00: true\n"],
+      [["set", byCpu.id, "1", every], ""],
+      [["get", byCpu.id, "1"], `1: ${every}\n`],
+      [["set", tasks.map("TASK_STORAGE").id, process.pid, '{"number":5,"text":"five"}'], ""],
+      [["get", tasks.map("TASK_STORAGE").id, process.pid], `${process.pid}: {"number":5,"text":"five"}\n`],
+      [["delete", tasks.map("TASK_STORAGE").id, process.pid], ""],
+    ]);
+    const wrong = [
+      [["set", outer.id, "1", "2147483000"], 1, /Cannot open map 2147483000: .* there is none of that number/],
+      [["set", programs.id, "1", "foo"], 2, /Cannot read "foo" as a program/],
+      [["set", programs.id, "1", "2147483000"], 1, /Cannot open program 2147483000/],
+      [["set", cgroups.id, "1", "/no/such"], 1, /Cannot open \/no\/such: open\(\) gave ENOENT/],
+      [["set", cgroups.id, "1", "/etc"], 1, /EBADF/],
+      [["set", devices.id, "1", "no_such0"], 2, /there is no interface no_such0/],
+      [["set", devices.id, "1", "0"], 2, /Cannot encode 0 as ifindex/],
+      [["delete", devices.id, "0"], 1, /map devmap has no 0/],
+      [["get", seen.id, "8"], 1, /map bloom_filter has no 08 00 00 00/],
+      [["set", byCpu.id, "1", "5"], 2, /expected an array of/],
+      [["get", tasks.map("TASK_STORAGE").id, "me"], 2, /Cannot read "me" as a process/],
+    ] as const;
+    for (const [words, status, stderr] of wrong) {
+      const run = await map(...words.map(String));
+      expect([words, run.status, run.stdout, stderr.test(run.stderr) || run.stderr]).toEqual([words, status, "", true]);
+    }
+  },
+);
+
+testHere("the variables of somebody else's object are read by name, and written all at once", async () => {
+  using loaded = load("lib_data");
+  const { id } = loaded.map(".data");
+  const { stdout } = await map("get", `${id}`, "0", "--output", "jsonl");
+  const [record] = recordsOf(stdout);
+  expect(record).toMatchObject({ key: 0, value: { counter: 40 } });
+  const { counter: _, ...others } = (record as JsonRecord).value as { [name: string]: unknown };
+  await expectAnswers([[["set", id, "0", JSON.stringify({ ...others, counter: 7 })], ""]]);
+  expect(global(loaded, "counter", ".data").value).toBe(7);
+  for (const [value, stderr] of [
+    ["{}", /is missing/],
+    [JSON.stringify({ ...others, counter: 7, more: 1 }), /it has no more/],
+    [JSON.stringify({ ...others, counter: "seven" }), /"seven" is not int/],
+  ] as const) {
+    const run = await map("set", `${id}`, "0", value);
+    expect([value, run.status, stderr.test(run.stderr)]).toEqual([value, 2, true]);
+  }
+  expect(global(loaded, "counter", ".data").value).toBe(7);
+});
+
 testHere("what cannot be is refused in one line, with its status", async () => {
   const [slots, plain] = [`${object.map("slots").id}`, `${object.map("plain").id}`];
   const wrong: readonly (readonly [args: string[], status: number, stderr: RegExp])[] = [
@@ -142,7 +231,11 @@ testHere("what cannot be is refused in one line, with its status", async () => {
     [["get", slots, "3"], 1, /Cannot find it: map slots has no 3/],
     [["get", slots], 2, /Expected one word after the map/],
     [["get", plain, "zz"], 2, /Cannot read "zz" as 6 bytes/],
-    [["set", slots, "1", '{"count":-1}'], 5, /does not fit/],
+    [["set", slots, "1", '{"count":-1}'], 2, /does not fit/],
+    [["get", slots, "abc"], 2, /Cannot read "abc" as an index/],
+    [["set", slots, "", "7"], 2, /Cannot read "" as an index/],
+    [["get", `${object.map("numbers").id}`, "-1"], 2, /-1 does not fit/],
+    [["set", plain, "010203040506", "123456"], 2, /as hexadecimal it is "12 34 56", as a number 0x1e240/],
     [["get", "routes", "10.0.0.1/8"], 2, /bits set behind the first 8/],
     [["look"], 2, /Expected one of list, dump, get, set, delete/],
     [[], 2, /missing required argument/],

@@ -23,7 +23,7 @@ import {
 } from "../../src/index.ts";
 import { objPin } from "../../src/sys/bpf.ts";
 import { fixture, global, kernelIds, leavesNoDescriptors, load, PACKET, thrownBy } from "./lib-support.ts";
-import { SLOWNESS, testHere } from "./support.ts";
+import { SLOWNESS, testHere, userSpace } from "./support.ts";
 
 setDefaultTimeout(10_000 * SLOWNESS);
 
@@ -211,7 +211,19 @@ test("any map is pinned, found, and refused with a reason", () => {
     "ENOENT",
     expect.any(String),
   ]);
-  expect(errors[2]?.action).toStartWith("mount one: mount -t bpf bpf ");
+  expect(errors[2]?.action).toStartWith(
+    "use a path below /sys/fs/bpf, or mount one on an empty folder: mount -t bpf bpf ",
+  );
+  userSpace(() => {
+    const reasons = [
+      () => map.pin(join(folder, "a.b")),
+      () => openMap(join(folder, "a.b")),
+      () => openMap(folder),
+      () => openMap("/etc/passwd"),
+    ].map((action) => (thrownBy(action) as BpfError).likely);
+    const [dot, file] = ["a name in a bpffs has no dot", expect.stringContaining("it is a file of another kind")];
+    expect(reasons).toEqual([dot, dot, "it is a folder", file]);
+  });
   const BPF_F_RDONLY = 8;
   using readable = openMap(path, BPF_F_RDONLY) as BpfHashMap;
   expect(readable.has({ row: 1, column: 2 })).toBe(true);

@@ -15,11 +15,13 @@ import {
   type BpfPerCpuArray,
   BpfRuntimeError,
   type BpfTable,
+  type Btf,
+  codecOf,
   MAP_TYPES,
   type Memory,
   probeMapType,
 } from "../../src/index.ts";
-import { leavesNoDescriptors, thrownBy } from "./lib-support.ts";
+import { fixture, leavesNoDescriptors, thrownBy } from "./lib-support.ts";
 import { isSince, lacks, make, randomNumbers, u32, u64 } from "./maps-support.ts";
 import { GUEST, SLOWNESS, testHere } from "./support.ts";
 
@@ -250,6 +252,21 @@ for (const row of ROWS)
     });
   });
 
+testHere("a key that is text is what is typed, though JSON would have it a number", () => {
+  const btf = fixture("lib_maps").btf as Btf;
+  const measure = btf.type(btf.findByName("measure", "struct"));
+  const unit = measure.kind === "struct" ? measure.members.find(({ name }) => name === "unit") : undefined;
+  using map = make<BpfHashMap<string, bigint>>("HASH", { keySize: 4, valueSize: 8, maxEntries: 16 }).withCodecs({
+    key: codecOf(btf, unit?.type ?? 0, 4),
+    value: u64,
+  });
+  const texts = ["abc", "123", "true", "null", "1e3", "{}", "[1]", '"7"', ""];
+  for (const [i, text] of texts.entries()) map.set(map.keyFrom(text) as string, BigInt(i));
+  const keys = texts.map((text) => (text === '"7"' ? "7" : text)); // in quotes it is JSON
+  expect(keys.map((key) => map.get(key))).toEqual(texts.map((_, i) => BigInt(i)));
+  expect(thrownBy(() => map.keyFrom("12345"))).toBeInstanceOf(TypeError);
+});
+
 describe("a bucket with more elements than a batch has room for", () => {
   /** The kernel's hash of a key of 4 bytes with seed 0 (jhash2, include/linux/jhash.h). */
   function jhash(key: number): number {
@@ -367,6 +384,8 @@ describe("ARRAY", () => {
     memory.memory.u32[2] = 99; // value 1
     expect(map.get(1)).toBe(99);
     for (const index of [-1, 3000, 0.5]) expect(() => memory.get(index)).toThrow(RangeError);
+    const busy = { errno: "EBUSY", likely: expect.stringContaining("mapped into memory for writing") };
+    expect(thrownBy(() => map.freeze())).toMatchObject(busy);
     memory.close();
     for (const use of [() => memory.get(0), () => memory.set(0, 1), () => memory.bytes(0), () => memory.memory])
       expect(thrownBy(use)).toMatchObject({ message: expect.stringContaining("it is closed") });

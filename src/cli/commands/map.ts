@@ -4,6 +4,7 @@ import { Option } from "commander";
 import {
   BPF_ANY,
   BPF_EXIST,
+  BPF_F_RDONLY,
   BPF_NOEXIST,
   type BpfMap,
   BpfRuntimeError,
@@ -38,6 +39,8 @@ interface Operations {
   peek?(): unknown;
   push?(value: unknown): unknown;
   pop?(): unknown;
+  add?(value: unknown): unknown;
+  mightHave?(value: unknown): boolean;
 }
 
 interface Action {
@@ -55,12 +58,17 @@ const ACTIONS: readonly Action[] = [
     description: "every map: number, type, name, bytes of keys and values, entries",
     run: list,
   },
-  { name: "dump", usage: "MAP", description: "every entry", run: onMap(dump) },
-  { name: "get", usage: "MAP [KEY]", description: "one entry; of a queue or stack the next value", run: onMap(get) },
+  { name: "dump", usage: "MAP", description: "every entry", run: onMap(dump, BPF_F_RDONLY) },
+  {
+    name: "get",
+    usage: "MAP [KEY]",
+    description: "one entry; of a queue or stack the next value; whether a bloom filter may have one",
+    run: onMap(get, BPF_F_RDONLY),
+  },
   {
     name: "set",
     usage: "MAP [KEY] VALUE",
-    description: "writes an entry; a queue or stack takes it in",
+    description: "writes an entry; a queue, stack or bloom filter takes it in",
     run: onMap(set),
   },
   {
@@ -75,7 +83,9 @@ const HELP = `
 ${ACTIONS.map(({ name, usage, description }) => `  ${`${name} ${usage}`.padEnd(22)} ${description}`).join("\n")}
 
 MAP is a name, a number, or the path of a pin. KEY and VALUE are JSON or text, as the map's BTF
-has them; without BTF bytes in hexadecimal or a number. A key of an LPM trie is 10.0.0.0/8.`;
+has them; without BTF bytes in hexadecimal (01 02 ff) or a number. A key of an LPM trie is
+10.0.0.0/8, of storage with tasks a process, with files or cgroups a path. A value of a map of maps
+or programs is a number or path as well, of cgroups a path, of interfaces a name.`;
 
 export const map: Command = {
   name: "map",
@@ -132,11 +142,11 @@ type OnMap = (
   around: Surroundings,
 ) => void | Promise<void>;
 
-/** An action on the map that the first word names. */
-function onMap(run: OnMap): Action["run"] {
+/** An action on the map that the first word names; `flags`: how a pinned one is opened. */
+function onMap(run: OnMap, flags = 0): Action["run"] {
   return async ([name, ...words], settings, around) => {
     if (name === undefined) throw new UsageError("Expected a map: its name, number or path");
-    using found = find(name);
+    using found = find(name, flags);
     try {
       await run(found as BpfMap & Operations, words, settings, around);
     } catch (error) {
@@ -146,8 +156,8 @@ function onMap(run: OnMap): Action["run"] {
   };
 }
 
-function find(name: string): BpfMap {
-  if (name.includes("/")) return openMap(name);
+function find(name: string, flags: number): BpfMap {
+  if (name.includes("/")) return openMap(name, flags);
   const id = /^\d+$/.test(name) ? Number(name) : idOf(name);
   const map = openMapById(id);
   if (map) return map;
@@ -192,20 +202,27 @@ function get(map: BpfMap & Operations, words: string[], _settings: MapSettings, 
     say(report, undefined, found(map, map.peek(), "is empty"));
     return;
   }
+  if (map.mightHave) {
+    const value = map.valueFrom(expectWords(words, 1)[0] ?? "");
+    say(report, value, found(map, map.mightHave(value) || undefined, `has no ${asText(value)}`));
+    return;
+  }
   if (!map.get) throw cannot(map, "read an entry");
-  const [text = ""] = expectWords(words, 1);
-  const key = map.keyFrom(text);
-  say(report, key, found(map, map.get(key), `has no ${asText(key)}`));
+  using key = keyOf(map, words);
+  say(report, key.shown, found(map, map.get(key.value), `has no ${asText(key.shown)}`));
 }
 
 function set(map: BpfMap & Operations, words: string[], { flags }: MapSettings): void {
-  if (map.push) {
-    map.push(map.valueFrom(expectWords(words, 1)[0] ?? ""));
+  const take = map.push ?? map.add;
+  if (take) {
+    take.call(map, map.valueFrom(expectWords(words, 1)[0] ?? ""));
     return;
   }
-  if (!map.set || !map.get) throw cannot(map, "write an entry");
-  const [key = "", value = ""] = expectWords(words, 2);
-  map.set(map.keyFrom(key), map.valueFrom(value), FLAGS[flags]);
+  if (!map.set) throw cannot(map, "write an entry");
+  const [, text = ""] = expectWords(words, 2);
+  using key = keyOf(map, words.slice(0, 1));
+  using value = typed(map.valueFrom(text), text);
+  map.set(key.value, value.value, FLAGS[flags]);
 }
 
 function remove(map: BpfMap & Operations, words: string[], _settings: MapSettings, { report }: Surroundings): void {
@@ -215,8 +232,25 @@ function remove(map: BpfMap & Operations, words: string[], _settings: MapSetting
     return;
   }
   if (!map.delete) throw cannot(map, "delete an entry");
-  const key = map.keyFrom(expectWords(words, 1)[0] ?? "");
-  if (!map.delete(key)) found(map, undefined, `has no ${asText(key)}`);
+  using key = keyOf(map, words);
+  if (!map.delete(key.value)) found(map, undefined, `has no ${asText(key.shown)}`);
+}
+
+/** What was typed, closed where it was opened: then it is shown as it was typed. */
+interface Typed extends Disposable {
+  readonly value: unknown;
+  readonly shown: unknown;
+}
+
+function typed(value: unknown, text: string): Typed {
+  const opened = Object(value) as Partial<Disposable>;
+  const close = opened[Symbol.dispose];
+  return { value, shown: close ? text : value, [Symbol.dispose]: () => close?.call(opened) };
+}
+
+function keyOf(map: BpfMap, words: string[]): Typed {
+  const [text = ""] = expectWords(words, 1);
+  return typed(map.keyFrom(text), text);
 }
 
 function expectWords(words: string[], count: number): string[] {

@@ -80,11 +80,12 @@ const refusedPipe = (result: number) =>
 
 function openTracefs(): Tracefs {
   const tracefs = Tracefs.find();
-  if (typeof tracefs !== "number") return tracefs;
-  throw kernelError(tracefs, {
-    ...refusedPipe(tracefs),
+  if (tracefs instanceof Tracefs) return tracefs;
+  const { call, result } = tracefs;
+  throw kernelError(result, {
+    ...refusedPipe(result),
     doing: "read trace_pipe",
-    call: "fsopen(tracefs)",
+    call,
     unsupported: true,
     likely: "tracefs is not mounted, and the kernel cannot mount it detached (5.2)",
     action: "mount it: mount -t tracefs tracefs /sys/kernel/tracing",

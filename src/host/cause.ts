@@ -9,6 +9,17 @@ export interface Refusal {
 /** What was refused: "mlock" is the memory of perf buffers. */
 export type Subject = "bpf" | "perf" | "mlock" | "tracefs" | "socket";
 
+/** The call that was refused. */
+export interface RefusedCall {
+  /** As it is named in the message: `bpf(BPF_MAP_CREATE)`, `fsopen(tracefs)`. */
+  readonly call: string;
+  /** Capabilities that it needs; CAP_BPF where nothing is said. */
+  readonly needs?: readonly string[];
+  readonly kind?: Subject;
+  /** What EPERM or EACCES means of this very call, where none of the causes that are common to all holds. */
+  readonly forbidden?: Refusal;
+}
+
 export const addFlags = (capabilities: readonly string[]): string =>
   capabilities.map((name) => `--cap-add=${name.replace("CAP_", "")}`).join(" ");
 

@@ -3,28 +3,21 @@
 import { AttachError, type BpfError, BpfRuntimeError, PermissionError, UnsupportedError } from "elf-loader";
 import { EACCES, ENOMEM, ENOSYS, EPERM, ERRNO_NAMES } from "elf-loader/uapi";
 import { EXHAUSTED } from "../sys/exhausted.ts";
-import type { Refusal, Subject } from "./cause.ts";
+import type { RefusedCall } from "./cause.ts";
 import { explainRefusal } from "./refusal.ts";
 import { hiddenByFilter } from "./seccomp.ts";
 
 /** What was being done when the kernel refused. */
-export interface Refused {
+export interface Refused extends RefusedCall {
   /** Completes the sentence "Cannot …": `create map events`. */
   readonly doing: string;
-  /** `bpf(BPF_MAP_CREATE)` */
-  readonly call: string;
   readonly subject: string;
-  /** Capabilities that the call needs; CAP_BPF where nothing is said. */
-  readonly needs?: readonly string[];
-  readonly kind?: Subject;
   /** The kernel has no such thing: say so instead of "failed while running". */
   readonly unsupported?: boolean;
   /** It was an attachment. */
   readonly attaching?: boolean;
   readonly likely?: string;
   readonly action?: string;
-  /** What EPERM or EACCES means of this very call, where none of the causes that are common to all holds. */
-  readonly forbidden?: Refusal;
 }
 
 export function errnoName(result: number): string {
@@ -36,9 +29,8 @@ export function kernelError(result: number, refused: Refused): BpfError {
   const errno = errnoName(result);
   const message = `Cannot ${refused.doing}: ${refused.call} gave ${errno}`;
   const { call, subject, likely, action } = refused;
-  if (result === -EPERM || result === -EACCES || (result === -ENOSYS && hiddenByFilter(refused.kind))) {
-    const refusal = explainRefusal(refused.needs ?? ["CAP_BPF"], refused.kind, refused.forbidden);
-    return new PermissionError(message, { call, errno, subject, ...refusal });
+  if (result === -EPERM || result === -EACCES || (result === -ENOSYS && hiddenByFilter(call))) {
+    return new PermissionError(message, { call, errno, subject, ...explainRefusal(refused) });
   }
   const exhausted = EXHAUSTED[-result];
   if (exhausted)

@@ -1,24 +1,18 @@
 // Why the kernel said EPERM or EACCES: one cause, by evidence, the first that holds.
 
-import { readFileSync } from "node:fs";
 import { BPF_MAP_TYPE_ARRAY, EPERM, RLIMIT_MEMLOCK } from "elf-loader/uapi";
 import { mapCreate } from "../sys/bpf.ts";
 import { close, getrlimit, setrlimit } from "../sys/libc.ts";
 import { UNLIMITED } from "../sys/memlock.ts";
 import { boundingCapabilities, effectiveCapabilities, hasCapability, inUserNamespace } from "./capabilities.ts";
-import { addFlags, type Refusal, type Subject, TRACEFS_VOLUME } from "./cause.ts";
-import { confinement } from "./confinement.ts";
+import { addFlags, type Refusal, type RefusedCall, TRACEFS_VOLUME } from "./cause.ts";
+import { fileText } from "./file-text.ts";
 import { seccomp } from "./seccomp.ts";
+import { lockdownMode, securityModule } from "./security-module.ts";
 
-type Check = (needed: readonly string[], subject: Subject) => Refusal | undefined;
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, "utf8").trim();
-  } catch {
-    return "";
-  }
-}
+/** What is asked of a call that says nothing of it itself. */
+type Asked = RefusedCall & Required<Pick<RefusedCall, "needs" | "kind">>;
+type Check = (asked: Asked) => Refusal | undefined;
 
 /** Capabilities in a user namespace are not the kernel's own: bpf() asks for those of the first namespace. */
 const userNamespace: Check = () => {
@@ -29,29 +23,26 @@ const userNamespace: Check = () => {
   };
 };
 
-/** What is chosen in its file; undefined where that is not to be seen, as in most containers. */
-const lockdownMode = () => /\[(\w+)\]/.exec(readText("/sys/kernel/security/lockdown"))?.[1];
-
-const lockdown: Check = (needed) => {
+const lockdown: Check = ({ needs }) => {
   const mode = lockdownMode();
   // It refuses what reads the kernel's memory, and tracefs; maps it lets be made. The kernel asks for capabilities first:
   // where one is missing it was not the lockdown that refused.
-  if (mode !== "confidentiality" || needed.join() === "CAP_BPF" || missingOf(needed).length > 0) return undefined;
+  if (mode !== "confidentiality" || needs.join() === "CAP_BPF" || missingOf(needs).length > 0) return undefined;
   return {
     likely: "the kernel is locked down (lockdown=confidentiality)",
     action: "boot with lockdown=integrity or none",
   };
 };
 
-const missingOf = (needed: readonly string[]) => {
+const missingOf = (needs: readonly string[]) => {
   const held = effectiveCapabilities();
-  return needed.filter((name) => !hasCapability(name, held));
+  return needs.filter((name) => !hasCapability(name, held));
 };
 
-const capabilities: Check = (needed, subject) => {
-  const missing = missingOf(needed);
+const capabilities: Check = ({ needs, kind }) => {
+  const missing = missingOf(needs);
   if (missing.length === 0) return undefined;
-  if (subject === "tracefs" && missing.includes("CAP_SYS_ADMIN")) return NO_TRACEFS;
+  if (kind === "tracefs" && missing.includes("CAP_SYS_ADMIN")) return NO_TRACEFS;
   // A container's capabilities bound what its processes may have; those of other users than root start with none.
   const withheld = process.getuid?.() !== 0 && missing.every((name) => hasCapability(name, boundingCapabilities()));
   return {
@@ -68,17 +59,17 @@ const NO_TRACEFS: Refusal = {
   action: `mount it on the host and run with ${TRACEFS_VOLUME}, or run with --cap-add=SYS_ADMIN`,
 };
 
-const paranoid: Check = (_needed, subject) => {
-  const level = Number(readText("/proc/sys/kernel/perf_event_paranoid"));
-  if (subject !== "perf" || !(level > 2) || hasCapability("CAP_SYS_ADMIN")) return undefined;
+const paranoid: Check = ({ kind }) => {
+  const level = Number(fileText("/proc/sys/kernel/perf_event_paranoid"));
+  if (kind !== "perf" || !(level > 2) || hasCapability("CAP_SYS_ADMIN")) return undefined;
   // Debian's kernels know a level 3, at which CAP_PERFMON is not enough.
   return { likely: `kernel.perf_event_paranoid is ${level}`, action: "lower it to 2, or run with --cap-add=SYS_ADMIN" };
 };
 
 /** perf_mmap() of kernel/events/core.c: so much for each CPU of a user, then the process's limit. */
-const perfMemory: Check = (_needed, subject) => {
-  if (subject !== "mlock" || hasCapability("CAP_IPC_LOCK")) return undefined;
-  const allowance = `kernel.perf_event_mlock_kb (${readText("/proc/sys/kernel/perf_event_mlock_kb")} KiB a CPU)`;
+const perfMemory: Check = ({ kind }) => {
+  if (kind !== "mlock" || hasCapability("CAP_IPC_LOCK")) return undefined;
+  const allowance = `kernel.perf_event_mlock_kb (${fileText("/proc/sys/kernel/perf_event_mlock_kb")} KiB a CPU)`;
   return {
     likely: `the buffers are larger than ${allowance} and RLIMIT_MEMLOCK allow`,
     action: "ask for smaller ones (--buffer-size), or run with --ulimit memlock=-1 or --cap-add=IPC_LOCK",
@@ -89,9 +80,9 @@ const perfMemory: Check = (_needed, subject) => {
  * Without memory cgroup accounting (before 5.11) not even the smallest map fits a limit of nothing, and does fit the limit
  * that there is; where something else refuses maps, neither is made.
  */
-const memlock: Check = (_needed, subject) => {
+const memlock: Check = ({ kind }) => {
   const limits = new BigUint64Array(2);
-  if (subject !== "bpf" || getrlimit(RLIMIT_MEMLOCK, limits) < 0 || limits[0] === UNLIMITED) return undefined;
+  if (kind !== "bpf" || getrlimit(RLIMIT_MEMLOCK, limits) < 0 || limits[0] === UNLIMITED) return undefined;
   const smallest = { map_type: BPF_MAP_TYPE_ARRAY, key_size: 4, value_size: 4, max_entries: 1 };
   setrlimit(RLIMIT_MEMLOCK, new BigUint64Array([0n, limits[1] ?? 0n]));
   const withNothing = mapCreate(smallest);
@@ -105,37 +96,14 @@ const memlock: Check = (_needed, subject) => {
   };
 };
 
-/** Modules that refuse none of what we ask for. */
-const HARMLESS = new Set(["capability", "lockdown", "yama", "landlock", "safesetid", "loadpin", "ima", "evm", ""]);
-
-/** What is left: a security module; where the list of them cannot be seen, as in most containers, or a lockdown like it. */
-const lsm: Check = () => {
-  const modules = readText("/sys/kernel/security/lsm")
-    .trim()
-    .split(",")
-    .filter((name) => !HARMLESS.has(name));
-  const confined = confinement();
-  if (confined)
-    return {
-      likely: `a Linux security module refuses it (${confined.by})`,
-      action: `look in the kernel's log (dmesg) for the refusal, or run with ${confined.lift}`,
-    };
-  return {
-    likely:
-      modules.length > 0
-        ? `a Linux security module refuses it (${modules.join(",")})`
-        : "a Linux security module or a lockdown refuses it, which cannot be seen from here",
-    action: "look in the kernel's log (dmesg) for the refusal",
-  };
-};
-
 const CHECKS: readonly Check[] = [perfMemory, seccomp, userNamespace, lockdown, capabilities, paranoid, memlock];
 
-/** The cause of a refusal of something that needs these capabilities; `otherwise`: what else its kernel function refuses. */
-export function explainRefusal(needed: readonly string[], subject: Subject = "bpf", otherwise?: Refusal): Refusal {
+/** The cause of a refusal. */
+export function explainRefusal(refused: RefusedCall): Refusal {
+  const asked: Asked = { ...refused, needs: refused.needs ?? ["CAP_BPF"], kind: refused.kind ?? "bpf" };
   for (const check of CHECKS) {
-    const refusal = check(needed, subject);
+    const refusal = check(asked);
     if (refusal) return refusal;
   }
-  return otherwise ?? (lsm(needed, subject) as Refusal);
+  return refused.forbidden ?? securityModule(asked.kind);
 }

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { EACCES, O_CLOEXEC, O_PATH, O_RDONLY } from "elf-loader/uapi";
 import { Fd } from "../sys/fd.ts";
 import { open, openat, readInto } from "../sys/libc.ts";
-import { mountDetached } from "../sys/mount.ts";
+import { type FailedMount, mountDetached } from "../sys/mount.ts";
 import { readText } from "../sys/read.ts";
 
 /** What a refusal was for want of: mounting it takes the one, reading root's files in it as another user the other. */
@@ -26,14 +26,14 @@ export class Tracefs implements Disposable {
     this.where = where;
   }
 
-  /** The tracefs of this machine, or the -errno of the last way tried (-EPERM: no CAP_SYS_ADMIN to mount it). */
-  static find(mountinfo: string = readMountinfo()): Tracefs | number {
+  /** The tracefs of this machine, or what the last way tried came to (-EPERM: no CAP_SYS_ADMIN to mount it). */
+  static find(mountinfo: string = readMountinfo()): Tracefs | FailedMount {
     for (const point of tracefsMountPoints(mountinfo)) {
       const root = open(point, O_PATH | O_CLOEXEC);
       if (root >= 0) return new Tracefs(root, point);
     }
     const detached = mountDetached("tracefs");
-    return detached < 0 ? detached : new Tracefs(detached, "detached");
+    return typeof detached === "number" ? new Tracefs(detached, "detached") : detached;
   }
 
   /** A descriptor, O_CLOEXEC, or -errno. */
@@ -68,7 +68,7 @@ export class Tracefs implements Disposable {
 /** Names of the functions that ftrace can trace; undefined where the kernel or this process has no such list. */
 export function traceableFunctions(): Set<string> | undefined {
   const tracefs = Tracefs.find();
-  if (typeof tracefs === "number") return undefined;
+  if (!(tracefs instanceof Tracefs)) return undefined;
   using files = tracefs;
   const text = files.readAll("available_filter_functions");
   return typeof text === "number" ? undefined : new Set(text.split("\n").map((line) => line.split(" ", 1)[0] ?? ""));

@@ -34,7 +34,7 @@ function list(tracefs: Tracefs, file: string): string[][] | undefined {
 
 function matching(program: LoadedProgram, place: string, patterns: readonly string[]): Places {
   const tracefs = Tracefs.find();
-  if (typeof tracefs === "number")
+  if (!(tracefs instanceof Tracefs))
     throw unusable(program, place, "patterns need tracefs, which is not to be had", "give whole names");
   using files = tracefs;
   const wanted = patterns.map(globPattern);

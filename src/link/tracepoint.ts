@@ -25,7 +25,7 @@ function tracepointId(program: LoadedProgram, target: string): number {
       action: "attach by raw_tracepoint, which needs no tracefs",
     });
   const tracefs = Tracefs.find();
-  if (typeof tracefs === "number") throw refuse(tracefs, "fsopen(tracefs)", "the kernel was built without tracefs");
+  if (!(tracefs instanceof Tracefs)) throw refuse(tracefs.result, tracefs.call, "the kernel was built without tracefs");
   using files = tracefs;
   const id = files.read(`events/${target}/id`);
   if (typeof id === "string") return Number(id);

@@ -122,7 +122,7 @@ function openModule(name: string): Fd {
     call,
     errno: errnoName(fd),
     subject: `module ${name}`,
-    ...explainRefusal(["CAP_SYS_ADMIN"]),
+    ...explainRefusal({ call, needs: ["CAP_SYS_ADMIN"] }),
   });
 }
 

@@ -23,6 +23,7 @@ import {
   BPF_OBJ_PIN,
   BPF_PROG_BIND_MAP,
   BPF_PROG_GET_FD_BY_ID,
+  BPF_PROG_GET_NEXT_ID,
   BPF_PROG_LOAD,
   BPF_PROG_TEST_RUN,
   BPF_RAW_TRACEPOINT_OPEN,
@@ -133,19 +134,19 @@ export const progGetFdById = (id: number): number => bpf(BPF_PROG_GET_FD_BY_ID, 
 export const btfGetFdById = (id: number): number => bpf(BPF_BTF_GET_FD_BY_ID, bpf_attr_get_id, { btf_id: id });
 
 /** The number of the next BTF behind this one, or -ENOENT (CAP_SYS_ADMIN). */
-export function btfGetNextId(id: number): number {
+export const btfGetNextId = (id: number): number => nextId(BPF_BTF_GET_NEXT_ID, id);
+
+function nextId(command: number, id: number): number {
   const { bytes } = encodeStruct(bpf_attr_get_id, { start_id: id });
-  const result = syscall(NR_BPF, BPF_BTF_GET_NEXT_ID, bytes, NEXT_ID_SIZE);
+  const result = syscall(NR_BPF, command, bytes, NEXT_ID_SIZE);
   return result < 0 ? result : readField(bpf_attr_get_id, bytes, "next_id");
 }
 /** Up to open_flags: what kernels do not know they do not take. */
 const NEXT_ID_SIZE = 12;
-/** The number of the map that follows (after 0: of the first), or -ENOENT (CAP_SYS_ADMIN). */
-export function mapGetNextId(id: number): number {
-  const { bytes } = encodeStruct(bpf_attr_get_id, { start_id: id });
-  const result = syscall(NR_BPF, BPF_MAP_GET_NEXT_ID, bytes, bytes.byteLength);
-  return result < 0 ? result : readField(bpf_attr_get_id, bytes, "next_id");
-}
+
+/** The number of the map or program that follows (after 0: of the first), or -ENOENT (CAP_SYS_ADMIN). */
+export const mapGetNextId = (id: number): number => nextId(BPF_MAP_GET_NEXT_ID, id);
+export const progGetNextId = (id: number): number => nextId(BPF_PROG_GET_NEXT_ID, id);
 
 const LOAD_ATTEMPTS = 5; // the verifier gives up with EAGAIN when a signal comes
 

@@ -15,16 +15,26 @@ import { SYSCALL_NUMBERS } from "./syscall-numbers.ts";
 const number = (name: string) => SYSCALL_NUMBERS.get(name) ?? -1;
 const NO_FLAGS = 0x7fff_0000;
 
-/** The answer to flags that no kernel has: -EINVAL to who may mount, unless something before the kernel refuses. */
-export const probeMountFlags = (): number => syscall(number("fsopen"), cString("tracefs"), NO_FLAGS);
+/** Their answers to what no kernel has: -EINVAL, of the first and the last to who may mount, unless something before refuses. */
+export const probeFsopen = (): number => syscall(number("fsopen"), cString("tracefs"), NO_FLAGS);
+export const probeFsconfig = (): number => syscall(number("fsconfig"), NO_DESCRIPTOR, NO_FLAGS, 0, 0, 0);
+export const probeFsmount = (): number => syscall(number("fsmount"), NO_DESCRIPTOR, NO_FLAGS, 0);
+const NO_DESCRIPTOR = -1;
 
-/** The root of a new mount that is attached nowhere and goes with its descriptor, or -errno. */
-export function mountDetached(type: string): number {
+/** Which of the calls failed, and with what -errno. */
+export interface FailedMount {
+  readonly call: string;
+  readonly result: number;
+}
+
+/** The root of a new mount that is attached nowhere and goes with its descriptor. */
+export function mountDetached(type: string): number | FailedMount {
   const context = syscall(number("fsopen"), cString(type), FSOPEN_CLOEXEC);
-  if (context < 0) return context;
+  if (context < 0) return { call: `fsopen(${type})`, result: context };
   using fs = new Fd(context);
   const created = syscall(number("fsconfig"), fs.number, FSCONFIG_CMD_CREATE, 0, 0, 0);
-  if (created < 0) return created;
+  if (created < 0) return { call: `fsconfig(${type})`, result: created };
   const attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-  return syscall(number("fsmount"), fs.number, FSMOUNT_CLOEXEC, attributes);
+  const root = syscall(number("fsmount"), fs.number, FSMOUNT_CLOEXEC, attributes);
+  return root < 0 ? { call: `fsmount(${type})`, result: root } : root;
 }

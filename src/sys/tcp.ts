@@ -43,6 +43,10 @@ const number = (name: string): number => SYSCALL_NUMBERS.get(name) ?? -1;
 /** The answer to a family of addresses that no kernel has: -EAFNOSUPPORT, unless something before the kernel refuses. */
 export const probeSocket = (): number => syscall(number("socket"), NO_FAMILY, SOCK_STREAM, 0);
 const NO_FAMILY = 0x7fff;
+/** Likewise, of no socket: -EBADF. */
+export const probeBind = (): number => syscall(number("bind"), NO_DESCRIPTOR, 0, 0);
+export const probeListen = (): number => syscall(number("listen"), NO_DESCRIPTOR, 0);
+const NO_DESCRIPTOR = -1;
 const BACKLOG = 4096;
 const SHUT_WR = 1; // include/linux/net.h
 const FLAGS = O_NONBLOCK | O_CLOEXEC; // the same numbers as SOCK_NONBLOCK and SOCK_CLOEXEC
@@ -70,10 +74,10 @@ export class TcpSocket extends Fd {
     return syscall(number("socket"), address.bytes.length === 4 ? AF_INET : AF_INET6, SOCK_STREAM | FLAGS, IPPROTO_TCP);
   }
 
-  /** A listening socket, or -errno. */
-  static listen(address: SocketAddress): TcpSocket | number {
+  /** A listening socket, or which call failed with what -errno. */
+  static listen(address: SocketAddress): TcpSocket | { call: string; result: number } {
     const fd = TcpSocket.#open(address);
-    if (fd < 0) return fd;
+    if (fd < 0) return { call: "socket()", result: fd };
     const socket = new TcpSocket(fd);
     socket.#set(SOL_SOCKET, SO_REUSEADDR, 1);
     const name = encodeAddress(address);
@@ -81,7 +85,7 @@ export class TcpSocket extends Fd {
     const listening = bound < 0 ? bound : syscall(number("listen"), fd, BACKLOG);
     if (listening >= 0) return socket;
     socket.close();
-    return listening;
+    return { call: bound < 0 ? "bind()" : "listen()", result: listening };
   }
 
   /** A socket that is being connected, or -errno: it is done when it is writable, see error(). */

@@ -39,10 +39,11 @@ function listen(address: SocketAddress): TcpSocket {
   const listener = TcpSocket.listen(address);
   if (listener instanceof TcpSocket) return listener;
   const where = formatSocketAddress(address);
-  const [likely, action] = TAKEN[errnoName(listener)] ?? [];
+  const { call, result } = listener;
+  const [likely, action] = TAKEN[errnoName(result)] ?? [];
   const needs = ["CAP_NET_BIND_SERVICE"]; // for ports below net.ipv4.ip_unprivileged_port_start
-  const told = { doing: `listen on ${where}`, call: "bind()", subject: where, likely, action };
-  throw kernelError(listener, { ...told, needs, kind: "socket" });
+  const told = { doing: `listen on ${where}`, call, subject: where, likely, action };
+  throw kernelError(result, { ...told, needs, kind: "socket" });
 }
 
 function start(settings: Settings, report: Report): RunningMode {

@@ -10,31 +10,51 @@ import type { MapType } from "./type.ts";
 
 /** One value a possible CPU, by CPU number. */
 export class PerCpuValues<V = unknown> extends Array<V> {
-  /** Numbers added up; structs and arrays member by member, text, bytes and what else is no number as on the first CPU. */
+  /** What zeros are as such a value: by it what was never written is told from the rest. */
+  #nothing: V | undefined;
+
+  static decoded<V>(values: Iterable<V>, nothing: V): PerCpuValues<V> {
+    const all = new PerCpuValues<V>();
+    for (const value of values) all.push(value);
+    all.#nothing = nothing;
+    return all;
+  }
+
+  /**
+   * Numbers added up; structs and arrays member by member; text, bytes and what else is no number as on the first CPU where
+   * it is not zero.
+   */
   sum(): V {
-    return this.reduce((all, one) => combine(all, one, (a, b) => a + b));
+    return this.reduce((all, one) => combine(all, one, this.#nothing, (a, b) => a + b));
   }
 
   /** The greatest, likewise. */
   max(): V {
-    return this.reduce((all, one) => combine(all, one, (a, b) => (b > a ? b : a)));
+    return this.reduce((all, one) => combine(all, one, this.#nothing, (a, b) => (b > a ? b : a)));
   }
 }
 
 type Join = (a: never, b: never) => unknown;
+type Members = Record<string, unknown> | undefined;
 
-function combine<V>(a: V, b: V, join: Join): V {
+function combine<V>(a: V, b: V, nothing: V | undefined, join: Join): V {
+  // An enum's value has a name on one CPU and none on another.
+  if (typeof a !== typeof b) return a === nothing ? b : a;
   if (typeof a === "number" || typeof a === "bigint") return join(a as never, b as never) as V;
-  if (Array.isArray(a)) return a.map((item, i) => combine(item, (b as unknown[])[i], join)) as V;
-  if (typeof a !== "object" || a === null || a instanceof Uint8Array) return a;
-  const other = b as Record<string, unknown>;
-  return Object.fromEntries(Object.entries(a).map(([name, value]) => [name, combine(value, other[name], join)])) as V;
+  if (a instanceof Uint8Array) return a.every((byte) => byte === 0) ? b : a;
+  if (Array.isArray(a))
+    return a.map((item, i) => combine(item, (b as unknown[])[i], (nothing as unknown[] | undefined)?.[i], join)) as V;
+  if (typeof a !== "object" || a === null) return a === nothing ? b : a;
+  const [other, none] = [b as Members, nothing as Members];
+  const members = Object.entries(a).map(([name, value]) => [name, combine(value, other?.[name], none?.[name], join)]);
+  return Object.fromEntries(members) as V;
 }
 
 /** The values of all CPUs at once, of the codec of one. */
 export function perCpuCodec(one: Codec): Codec<PerCpuValues> {
   const stride = (one.size + 7) & ~7;
   const cpus = possibleCpuCount();
+  let nothing: unknown;
   const checked = (values: unknown): readonly unknown[] => {
     if (Array.isArray(values) && values.length === cpus) return values;
     throw new TypeError(`Cannot encode ${String(values)}: expected an array of ${cpus} values, one a possible CPU`);
@@ -42,9 +62,9 @@ export function perCpuCodec(one: Codec): Codec<PerCpuValues> {
   return {
     size: stride * cpus,
     decode(memory, offset) {
-      const values = new PerCpuValues();
-      for (let cpu = 0; cpu < cpus; cpu++) values.push(one.decode(memory, offset + cpu * stride));
-      return values;
+      const values = Array.from({ length: cpus }, (_, cpu) => one.decode(memory, offset + cpu * stride));
+      nothing ??= one.decode(scratch(one.size), 0);
+      return PerCpuValues.decoded(values, nothing);
     },
     encode(values) {
       const bytes = scratch(stride * cpus).u8;

@@ -328,6 +328,23 @@ describe("PERCPU", () => {
   });
 });
 
+testHere("PERCPU values that are no numbers are those of the first CPU that wrote any", () => {
+  const names = ["NONE", "SOME"];
+  const decode = (memory: Memory, at: number) => {
+    const byte = memory.view.getUint8(at);
+    return { level: names[byte] ?? byte, seen: byte > 0, comm: byte > 0 ? `c${byte}` : "" };
+  };
+  using map = make<BpfHashMap<number, never, unknown>>("PERCPU_HASH", { keySize: 4, valueSize: 8, maxEntries: 4 });
+  map.withCodecs({ key: u32, value: { ...u64, decode } as never });
+  const sumOf = (written: bigint) => {
+    map.set(1, [...new Array(possibleCpuCount() - 1).fill(0n), written]);
+    return (map.get(1) as unknown as { sum(): unknown }).sum();
+  };
+  expect(sumOf(0n)).toEqual({ level: "NONE", seen: false, comm: "" });
+  expect(sumOf(1n)).toEqual({ level: "SOME", seen: true, comm: "c1" });
+  expect(sumOf(7n)).toEqual({ level: 7, seen: true, comm: "c7" });
+});
+
 testHere("PERCPU values that are bytes are not added up: they are those of the first CPU", () => {
   using map = make<BpfPerCpuArray<Uint8Array>>("PERCPU_ARRAY", { keySize: 4, valueSize: 3, maxEntries: 1 });
   map.set(

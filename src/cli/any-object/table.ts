@@ -15,11 +15,14 @@ export interface Table {
   touch(): void;
 }
 
-/** A per-CPU value is shown as its sum. */
-export const total = (value: unknown): unknown => (value instanceof PerCpuValues ? value.sum() : value);
+/** A per-CPU value is shown as its sum; bytes, of which there is none, as those of each CPU. */
+export function total(value: unknown): unknown {
+  if (!(value instanceof PerCpuValues)) return value;
+  return value[0] instanceof Uint8Array ? [...value] : value.sum();
+}
 
 export const record = ([key, value]: Entry) =>
-  value instanceof PerCpuValues ? { key, value: value.sum(), cpus: [...value] } : { key, value };
+  value instanceof PerCpuValues ? { key, value: total(value), cpus: [...value] } : { key, value };
 
 /** Nothing in it but zeros: an array has every element from the start. */
 export function isZero(value: unknown): boolean {

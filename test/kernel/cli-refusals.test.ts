@@ -164,6 +164,16 @@ userSpace(() =>
         expect({ status, stderr }).toEqual({ status: 3, stderr: expect.stringMatching(line) });
       });
 
+    // BPF_MAP_CREATE and BPF_PROG_LOAD: other commands pass, and tell nothing.
+    for (const command of [0, 5])
+      test(`bpf() with command ${command}: a filter of arguments is named as possible`, async () => {
+        const wrapper = withFilter(`bpf=${command}:1`);
+        const { status, stderr } = await hello(["--mode", "ring", "--duration", "1s"], { wrapper });
+        const line =
+          /BPF_\w+\) gave EPERM: a seccomp filter that looks at arguments, .*, or run with --security-opt seccomp=/;
+        expect({ status, stderr: linesOf(stderr).at(-1) }).toEqual({ status: 3, stderr: expect.stringMatching(line) });
+      });
+
     test("ENOSYS where /proc has processes only", async () => {
       const wrapper = [...mounting("mount -t proc -o subset=pid proc /proc"), ...withFilter("bpf:38")];
       const { status, stderr } = await hello(["--mode", "ring", "--duration", "1s"], { wrapper });

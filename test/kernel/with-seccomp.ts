@@ -1,5 +1,5 @@
 // Runs a command under a filter that refuses system calls: `bun with-seccomp.ts bpf:38,fsopen:1 COMMAND ARGS`; the number
-// behind a name is the errno. A filter that refuses nothing is a filter too.
+// behind a name is the errno; `bpf=5:1` refuses those only whose first argument is 5. A filter that refuses nothing is one too.
 
 import { dlopen, ptr } from "bun:ffi";
 import { SYSCALL_NUMBERS } from "../../src/sys/syscall-numbers.ts";
@@ -12,10 +12,11 @@ const answers = refused
   .split(",")
   .filter(Boolean)
   .map((pair) => {
-    const [name = "", errno] = pair.split(":");
+    const [, name = "", first, errno] = /^(\w+)(?:=(\d+))?:(\d+)$/.exec(pair) ?? [];
     const number = SYSCALL_NUMBERS.get(name);
     if (number === undefined) throw new Error(`There is no system call ${name}`);
-    return [number, refuseWith(Number(errno))] as const;
+    const where = first === undefined ? undefined : { index: 0, mask: -1 >>> 0, equals: Number(first) };
+    return [number, refuseWith(Number(errno)), where] as const;
   });
 const program = filterProgram(answers, ALLOW);
 const header = Buffer.alloc(16); // struct sock_fprog

@@ -6,6 +6,7 @@ import { btfGetFdById, btfGetNextId, objGetInfoByFd } from "../sys/bpf.ts";
 import { Fd } from "../sys/fd.ts";
 import { cString } from "../sys/libc.ts";
 import { encodeStruct, readField } from "../sys/struct.ts";
+import { kernelError } from "./kernel-error.ts";
 
 const NAME_SIZE = 64; // MODULE_NAME_LEN, include/linux/module.h
 
@@ -20,6 +21,15 @@ export function moduleBtfFd(module: string): Fd | number {
     if (isNamed(fd.number, wanted)) return fd;
     fd.close();
   }
+}
+
+/** The same for who knows that the module is there. Throws PermissionError, BpfRuntimeError. */
+export function openModuleBtf(module: string): Fd {
+  const fd = moduleBtfFd(module);
+  if (typeof fd !== "number") return fd;
+  const call = "bpf(BPF_BTF_GET_NEXT_ID)";
+  const doing = `use types of module ${module}`;
+  throw kernelError(fd, { doing, call, subject: `module ${module}`, needs: ["CAP_SYS_ADMIN"] });
 }
 
 function isNamed(fd: number, wanted: Uint8Array): boolean {

@@ -6,7 +6,7 @@ import type { ProgramSpec } from "elf-loader";
 import { AttachError } from "elf-loader";
 import { BPF_F_LINK, BPF_STRUCT_OPS } from "elf-loader/uapi";
 import { kernelError } from "../host/kernel-error.ts";
-import { moduleBtfFd } from "../host/module-btf.ts";
+import { openModuleBtf } from "../host/module-btf.ts";
 import { kernelStruct } from "../map/kernel-struct.ts";
 import type { BpfMap } from "../map/map.ts";
 import { BpfStructOps } from "../map/struct-ops.ts";
@@ -25,9 +25,9 @@ function memberOf(spec: ProgramSpec): LoadTarget {
   const index = struct.members.findIndex(({ name }) => name === member);
   if (index < 0) throw fail(`the kernel's struct ${type} has no member ${member}`);
   const fields = { attach_btf_id: id, expected_attach_type: index };
-  const fd = module === undefined ? undefined : moduleBtfFd(module);
-  if (typeof fd === "number") throw fail(`module ${module} is not there any more`);
-  return fd ? { fields: { ...fields, attach_btf_obj_fd: fd.number }, owned: [fd] } : { fields };
+  if (module === undefined) return { fields };
+  const fd = openModuleBtf(module);
+  return { fields: { ...fields, attach_btf_obj_fd: fd.number }, owned: [fd] };
 }
 
 /** Structs that are attached by their programs, and by how many. */

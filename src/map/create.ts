@@ -5,7 +5,7 @@ import { BPF_F_MMAPABLE, E2BIG, EINVAL, ENOENT, ENOMEM } from "elf-loader/uapi";
 import { fdKind } from "../host/fd-info.ts";
 import { kernelRelease } from "../host/kernel.ts";
 import { kernelError } from "../host/kernel-error.ts";
-import { moduleBtfFd } from "../host/module-btf.ts";
+import { openModuleBtf } from "../host/module-btf.ts";
 import { btfById } from "../host/program-btf.ts";
 import { mapCreate, mapFreeze, mapGetFdById, mapGetNextId, objGet } from "../sys/bpf.ts";
 import { Fd } from "../sys/fd.ts";
@@ -95,9 +95,7 @@ function openById(id: number, open: (fd: number) => BpfMap): BpfMap | undefined 
 }
 
 function create(spec: MapSpec, btfFd: number | undefined, innerFd: number | undefined): number {
-  const module = spec.kernelValueModule === undefined ? undefined : moduleBtfFd(spec.kernelValueModule);
-  if (typeof module === "number") return module;
-  using valueBtf = module;
+  using valueBtf = spec.kernelValueModule === undefined ? undefined : openModuleBtf(spec.kernelValueModule);
   const fields = {
     map_type: spec.type,
     key_size: spec.keySize,

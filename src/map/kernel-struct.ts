@@ -41,10 +41,14 @@ function wakeKernelBtf(): void {
 /** Such operations of the kernel or, since 6.9, of a module. */
 export function findKernelStruct(name: string): KernelStruct | undefined {
   wakeKernelBtf();
-  const vmlinux = vmlinuxBtf();
+  return firstStruct(name, vmlinuxBtf(), moduleBtfs());
+}
+
+/** In the kernel's own types, else in the first module's on top of them that has it; those are read only then. */
+export function firstStruct(name: string, vmlinux: Btf | undefined, modules: Iterable<Btf>): KernelStruct | undefined {
   const own = vmlinux && structIn(vmlinux, name);
   if (own) return own;
-  for (const btf of moduleBtfs()) {
+  for (const btf of modules) {
     const found = structIn(btf, name);
     if (found) return { ...found, module: btf.name };
   }

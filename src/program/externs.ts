@@ -9,17 +9,14 @@ import {
   KSYMS,
   ObjectError,
   type ObjectSpec,
-  PermissionError,
   resolveSymbols,
   type SymbolAnswer,
 } from "elf-loader";
 import { attachCookie } from "../features/probes.ts";
 import { kernelConfiguration } from "../host/kconfig.ts";
-import { errnoName } from "../host/kernel-error.ts";
 import { symbolAddresses } from "../host/kernel-symbols.ts";
 import { kernelVersion } from "../host/kernel-version.ts";
-import { moduleBtfFd } from "../host/module-btf.ts";
-import { explainRefusal } from "../host/refusal.ts";
+import { openModuleBtf } from "../host/module-btf.ts";
 import { syscallWrapper } from "../host/syscalls.ts";
 import type { Fd } from "../sys/fd.ts";
 
@@ -65,7 +62,7 @@ export class KernelExterns implements Disposable {
     if (name === undefined) return { btfFd: 0, fdIndex: 0 };
     let module = this.#modules.get(name);
     if (!module) {
-      module = { fd: openModule(name), index: this.#modules.size + 1 };
+      module = { fd: openModuleBtf(name), index: this.#modules.size + 1 };
       this.#modules.set(name, module);
     }
     return { btfFd: module.fd.number, fdIndex: module.index };
@@ -111,18 +108,6 @@ function ambiguous({ name, offset }: ExternSpec, addresses: readonly string[]): 
   return new ObjectError(`Cannot use extern ${name}: it is at several addresses, ${where}`, KSYMS, offset, {
     subject: `extern ${name}`,
     likely: "several files of the kernel have one of this name",
-  });
-}
-
-function openModule(name: string): Fd {
-  const fd = moduleBtfFd(name);
-  if (typeof fd !== "number") return fd;
-  const call = "bpf(BPF_BTF_GET_NEXT_ID)";
-  throw new PermissionError(`Cannot use symbols of module ${name}: ${call} gave ${errnoName(fd)}`, {
-    call,
-    errno: errnoName(fd),
-    subject: `module ${name}`,
-    ...explainRefusal({ call, needs: ["CAP_SYS_ADMIN"] }),
   });
 }
 

@@ -103,7 +103,7 @@ const SOURCES: { readonly [file: string]: Source } = {
     ],
     names: new RegExp(
       `^(${[
-        "AT_(FDCWD|EMPTY_PATH|RECURSIVE|SYMLINK_NOFOLLOW|NO_AUTOMOUNT|STATX_|REMOVEDIR|EACCESS)|F_(GET|SET|DUP|ADD)",
+        "AT_(FDCWD|EMPTY_PATH|RECURSIVE|SYMLINK_NOFOLLOW|NO_AUTOMOUNT|STATX_|REMOVEDIR|EACCESS)|F_(GET|SET|DUP|ADD|OFD_|RDLCK$|WRLCK$|UNLCK$)",
         "O_(?!DIRECT$|DIRECTORY$|NOFOLLOW$|LARGEFILE$|TMPFILE$)|FD_CLOEXEC$|MAP_|PROT_|MADV_|MS_|MCL_|MFD_",
         "EPOLL|CLONE_|OPEN_TREE_|MOVE_MOUNT_|FSOPEN_|FSPICK_|FSMOUNT_|FSCONFIG_|MOUNT_ATTR_|BPF_FS_MAGIC$|TRACEFS_MAGIC$",
         "DEBUGFS_MAGIC$|CGROUP2?_SUPER_MAGIC$|PROC_SUPER_MAGIC$|SYSFS_MAGIC$|NSFS_MAGIC$|PR_|CAP_|_LINUX_CAPABILITY_",
@@ -114,7 +114,7 @@ const SOURCES: { readonly [file: string]: Source } = {
     ),
     structs: [
       ..."epoll_event rlimit64 mount_attr __user_cap_header_struct __user_cap_data_struct nlmsghdr nlmsgerr".split(" "),
-      ..."nlattr rtattr ifinfomsg tcmsg sockaddr_nl pollfd iocb io_event __kernel_timespec".split(" "),
+      ..."nlattr rtattr ifinfomsg tcmsg sockaddr_nl pollfd iocb io_event __kernel_timespec flock".split(" "),
     ],
   },
 };

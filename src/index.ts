@@ -64,6 +64,7 @@ export { BpfProgram } from "./program/program.ts";
 export type { TestRun, TestRunResult } from "./program/test-run.ts";
 export { takeOrphans } from "./sys/children.ts";
 export { exhaustedBy } from "./sys/exhausted.ts";
+export { FolderLock } from "./sys/folder-lock.ts";
 export { realtimeNanoseconds } from "./sys/libc.ts";
 export { isHungUp, isWritable } from "./sys/poll.ts";
 export { SocketPipe } from "./sys/socket-pipe.ts";

@@ -3,7 +3,8 @@
 
 import { readFileSync } from "node:fs";
 import configObject from "../../build/bpf/hello_config.bpf.o" with { type: "file" };
-import { type BpfHashMap, compileDecoder, compileEncoder, openMap, parseObject } from "../index.ts";
+import { BpfHashMap, compileDecoder, compileEncoder, FolderLock, openMap, parseObject } from "../index.ts";
+import { EXIT, StatusError } from "./exit-status.ts";
 
 export { configObject };
 
@@ -48,8 +49,23 @@ export function describeFilters({ uid, comm }: Filters): string {
   return parts.filter(Boolean).join(", ") || "every call";
 }
 
-/** The pinned map. Throws where nothing is pinned there. */
-export const openFilters = (path: string): FilterMap => openMap(path).withCodecs(filterCodecs()) as FilterMap;
+/** The pinned map. Throws where nothing is pinned there, or something else. */
+export function openFilters(path: string): FilterMap {
+  const map = openMap(path);
+  const codecs = filterCodecs();
+  const { keySize, valueSize } = map.spec;
+  const fits = map.name === FILTERS && keySize === codecs.key.size && valueSize === codecs.value.size;
+  if (fits && map instanceof BpfHashMap) return map.withCodecs(codecs) as FilterMap;
+  map.close();
+  const what = `Cannot use ${path}: it is no map of --mode config; remove it, or say where by --pin`;
+  throw new StatusError(what, EXIT.failed);
+}
+
+/** Whether a --mode config runs on the folder; as far as that can be told without reading the folder it is so. */
+export function isUsed(folder: string): boolean {
+  using lock = FolderLock.open(folder);
+  return lock?.isShared ?? true;
+}
 
 /** What the entry is in JavaScript: by the object's BTF, as the kernel tells a map's own only to CAP_SYS_ADMIN. */
 function filterCodecs() {

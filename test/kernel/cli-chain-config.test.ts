@@ -198,16 +198,56 @@ userSpace(() => {
     expect(eventsOf(await run.stop())).toMatchObject([{ uid, count: calls }]);
   });
 
-  test("config: who shares the pinned filters leaves them", async () => {
-    const pin = pinFolder("shared");
-    const first = await new Hello(["--mode", "config", "--pin", pin, "--uid", "4242"]).attached();
-    const second = await new Hello(["--mode", "config", "--pin", pin]).attached();
-    expect((await second.stop()).stderr).toContain(`filters at ${pin}/hello_filters: uid 4242\n`);
-    expect(existsSync(join(pin, "hello_filters"))).toBe(true);
-    const { stdout } = await hello(["config", "--pin", pin]);
-    expect(stdout).toBe(`${pin}/hello_filters: every call\n`);
-    await first.stop();
-    expect(existsSync(join(pin, "hello_filters"))).toBe(false);
+  test("config: who shares the pinned filters leaves them, and the last one takes them away", async () => {
+    for (const lastIsFirst of [true, false]) {
+      const pin = pinFolder(`shared-${lastIsFirst}`);
+      const path = join(pin, "hello_filters");
+      const first = await new Hello(["--mode", "config", "--pin", pin, "--uid", "4242"]).attached();
+      const second = await new Hello(["--mode", "config", "--pin", pin]).attached();
+      const [sooner, later] = lastIsFirst ? [second, first] : [first, second];
+      await second.until(({ stderr }) => stderr.includes(`filters at ${path}: uid 4242\n`));
+      await sooner.stop();
+      expect(existsSync(path)).toBe(true);
+      // Also one that comes now has the filters of who is still there.
+      const third = await new Hello(["--mode", "config", "--pin", pin]).attached();
+      const { stdout, status } = await hello(["config", "--pin", pin]);
+      expect([stdout, status]).toEqual([`${path}: every call\n`, 0]);
+      await Promise.all([later, third].map((run) => run.stop()));
+      expect(existsSync(path)).toBe(false);
+    }
+  });
+
+  test("config: what a killed run has left is told from one that runs, and taken away by the next", async () => {
+    const pin = pinFolder("killed");
+    const path = join(pin, "hello_filters");
+    const killed = await new Hello(["--mode", "config", "--pin", pin, "--uid", "4242"]).attached();
+    await killed.stop("SIGKILL");
+    expect(existsSync(path)).toBe(true);
+    const { status, stdout, stderr } = await hello(["config", "--pin", pin, "--uid", "5"]);
+    expect([status, stdout]).toEqual([1, ""]);
+    expect(stderr).toMatch(/^hello-ebpf: Cannot change .*: no --mode config runs there; start one, or .*\n$/);
+    const next = await new Hello(["--mode", "config", "--pin", pin]).attached();
+    expect((await hello(["config", "--pin", pin, "--uid", "5"])).status).toBe(0);
+    await next.stop();
+    expect(existsSync(path)).toBe(false);
+  });
+
+  test("config: what is pinned there but is no map of its filters is neither written nor taken away", async () => {
+    const make = "type array key 4 value 24 entries 1 name hello_filters".split(" ");
+    for (const [name, words] of [
+      ["an-array", make],
+      ["a-name", make.with(1, "hash").with(-1, "others")],
+    ] as const) {
+      const path = join(pinFolder(name), "hello_filters");
+      expect(Bun.spawnSync(["bpftool", "map", "create", path, ...words]).exitCode).toBe(0);
+      const { status, stdout, stderr } = await hello(["config", "--pin", join(bpffs, name), "--uid", "5"]);
+      expect([status, stdout]).toEqual([1, ""]);
+      expect(stderr).toMatch(/^hello-ebpf: Cannot use .*: it is no map of --mode config; remove it, or .*\n$/);
+      const run = await hello(["--mode", "config", "--pin", join(bpffs, name), "--uid", "5", "--duration", "1ms"]);
+      expect([run.status, existsSync(path)]).toEqual([1, true]);
+      const left = Bun.spawnSync(["bpftool", "-j", "map", "dump", "pinned", path]).stdout.toString();
+      expect(left).not.toContain("0x05");
+    }
   });
 
   test("config: what is not there is said in one line", async () => {

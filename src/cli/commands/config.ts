@@ -6,7 +6,15 @@ import { BpfError } from "../../index.ts";
 import { newCommand, parseArguments } from "../command-line.ts";
 import { EXIT, StatusError } from "../exit-status.ts";
 import { FILTER_OPTIONS } from "../filter-options.ts";
-import { DEFAULT_PIN_FOLDER, describeFilters, FILTERS, type FilterMap, openFilters, writeFilters } from "../filters.ts";
+import {
+  DEFAULT_PIN_FOLDER,
+  describeFilters,
+  FILTERS,
+  type FilterMap,
+  isUsed,
+  openFilters,
+  writeFilters,
+} from "../filters.ts";
 import type { Command, Prepared, Surroundings } from "./command.ts";
 
 interface ConfigSettings {
@@ -32,20 +40,25 @@ export const config: Command = {
   },
 };
 
+const unused = (doing: string, path: string) =>
+  new StatusError(
+    `Cannot ${doing} ${path}: no --mode config runs there; start one, or say where by --pin`,
+    EXIT.failed,
+  );
+
 /** The filters that are pinned there; throws where none are, or they may not be opened. */
 function find(path: string): FilterMap {
   try {
     return openFilters(path);
   } catch (error) {
-    if (!(error instanceof BpfError && error.errno === "ENOENT")) throw error;
-    const what = `Cannot find ${path}: no --mode config runs there; start one, or say where by --pin`;
-    throw new StatusError(what, EXIT.failed);
+    throw error instanceof BpfError && error.errno === "ENOENT" ? unused("find", path) : error;
   }
 }
 
 async function replace(settings: ConfigSettings, { report, output }: Surroundings): Promise<number> {
   const path = join(settings.pin, FILTERS);
   using map = find(path);
+  if (!isUsed(settings.pin)) throw unused("change", path); // a run that was killed has left them
   writeFilters(map, settings);
   const { uid, comm } = settings;
   report.record("config", { path, uid, comm }, () => `${path}: ${describeFilters(settings)}`);

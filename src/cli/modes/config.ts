@@ -3,7 +3,7 @@
 
 import { existsSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
-import { BpfHashMap } from "../../index.ts";
+import { BpfHashMap, FolderLock } from "../../index.ts";
 import {
   configObject,
   DEFAULT_PIN_FOLDER,
@@ -18,7 +18,7 @@ import {
 import type { Report } from "../report.ts";
 import type { Settings } from "../settings.ts";
 import { type AnyEvent, eventSource, eventStruct } from "./event-source.ts";
-import type { Mode } from "./mode.ts";
+import type { Mode, RunningMode } from "./mode.ts";
 import { syscallMode } from "./syscall-mode.ts";
 
 const folderOf = ({ pin }: Settings) => pin ?? DEFAULT_PIN_FOLDER;
@@ -52,26 +52,48 @@ function remove(path: string, report: Report): void {
   }
 }
 
-/** Who has pinned the map takes it away in the end; what was there before stays, for those who share it. */
+/** Starts, and says what the filters are. */
+function startSaying(path: string, settings: Settings, report: Report): RunningMode {
+  const running = row.start(settings, report);
+  try {
+    using filters = openFilters(path);
+    report.note(`filters at ${path}: ${describeFilters(readFilters(filters))}`);
+    return running;
+  } catch (error) {
+    running[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/**
+ * Who is the last to end takes the map away, whoever has pinned it: each that runs holds a lock of the folder. Where that
+ * cannot be read, who has pinned it.
+ */
 export const config: Mode = {
   ...row,
   start(settings: Settings, report: Report) {
-    const path = join(folderOf(settings), FILTERS);
-    const shared = existsSync(path);
-    const unpin = () => shared || remove(path, report);
+    const folder = folderOf(settings);
+    const path = join(folder, FILTERS);
+    const lock = FolderLock.open(folder);
+    lock?.take();
+    const found = existsSync(path);
+    const leave = (mine: boolean) => {
+      lock?.release(); // before it is asked who else is there: of two that end at once the later one sees nobody
+      if (mine && !(lock?.isShared ?? found)) remove(path, report);
+      lock?.close();
+    };
     try {
-      const running = row.start(settings, report);
-      using filters = openFilters(path);
-      report.note(`filters at ${path}: ${describeFilters(readFilters(filters))}`);
+      if (found) openFilters(path).close(); // before anything is written to what may be another's
+      const running = startSaying(path, settings, report);
       return {
         ...running,
         [Symbol.dispose]() {
-          unpin();
+          leave(true);
           running[Symbol.dispose]();
         },
       };
     } catch (error) {
-      if (existsSync(path)) unpin(); // what could not be pinned need not be removed
+      leave(!found && existsSync(path)); // what could not be pinned need not be removed
       throw error;
     }
   },

@@ -307,6 +307,10 @@ export const F_GETSIG = 11;
 export const F_GET_FILE_RW_HINT = 1037;
 export const F_GET_RW_HINT = 1035;
 export const F_GET_SEALS = 1034;
+export const F_OFD_GETLK = 36;
+export const F_OFD_SETLK = 37;
+export const F_OFD_SETLKW = 38;
+export const F_RDLCK = 0;
 export const F_SETDELEG = 1040;
 export const F_SETFD = 2;
 export const F_SETFL = 4;
@@ -319,6 +323,8 @@ export const F_SETPIPE_SZ = 1031;
 export const F_SETSIG = 10;
 export const F_SET_FILE_RW_HINT = 1038;
 export const F_SET_RW_HINT = 1036;
+export const F_UNLCK = 2;
+export const F_WRLCK = 1;
 export const IFLA_INFO_MAX = 5;
 export const IFLA_XDP_MAX = 8;
 export const IOCB_FLAG_IOPRIO = 2;
@@ -1156,5 +1162,17 @@ export const __kernel_timespec: Layout = {
   fields: {
     tv_sec: [0, 8],
     tv_nsec: [8, 8],
+  },
+};
+
+export const flock: Layout = {
+  name: "flock",
+  size: 32,
+  fields: {
+    l_type: [0, 2],
+    l_whence: [2, 2],
+    l_start: [8, 8],
+    l_len: [16, 8],
+    l_pid: [24, 4],
   },
 };

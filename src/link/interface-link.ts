@@ -66,7 +66,10 @@ export const xdp = interfaceHook(
   ({ mode, flags = 0 }) => ({ flags: (mode ? MODES[mode] : 0) | flags }),
   (result, { mode }) =>
     result === -EBUSY || result === -EEXIST
-      ? { likely: "another XDP program is attached there", action: "detach it first (ip link set dev NAME xdp off)" }
+      ? {
+          likely: "another XDP program is attached there",
+          action: "end who attached it (bpftool link), or, where no link holds it, ip link set dev NAME xdp off",
+        }
       : result === -EOPNOTSUPP
         ? {
             likely: `the interface's driver has no ${mode ?? "native"} XDP as it is set up`,

@@ -3,8 +3,9 @@
 import { BPF_F_NO_PREALLOC, BPF_MAP_TYPE_LPM_TRIE } from "elf-loader/uapi";
 import { bytesCodec, type Codec } from "./codec.ts";
 import { formatPrefix, parsePrefix } from "./ip-prefix.ts";
-import { BpfKeyedMap } from "./table.ts";
+import { BpfKeyedMap, type Element } from "./table.ts";
 import type { MapType } from "./type.ts";
+import { walkKeys } from "./walk.ts";
 
 /** Bytes of the prefix length in front of a key. */
 const LENGTH = 4;
@@ -25,14 +26,29 @@ export class BpfLpmTrie<K = string, V = unknown> extends BpfKeyedMap<K, V> {
     return super.get(key, flags);
   }
 
-  /** A lookup finds the longest prefix there is: where the key itself is gone that is another's value. */
-  protected override lookupWalked(key: Uint8Array, value: Uint8Array): boolean {
-    return this.lookup(key, value) && this.#stands(key);
+  /**
+   * A lookup finds the longest prefix there is, another's value where the key itself is gone: each value is read as soon
+   * as the walk comes by its key, not when it is handed out.
+   */
+  protected override *elements(): Generator<Element> {
+    const values = new Map<Uint8Array, Uint8Array>(); // by the walk's buffers of keys
+    const nextKey = (key: Uint8Array | 0, next: Uint8Array): boolean => {
+      const value = new Uint8Array(Math.max(8, this.valueCodec.size));
+      values.delete(next);
+      if (!this.nextKey(key, next)) return false;
+      if (this.lookup(next, value)) values.set(next, value.subarray(0, this.valueCodec.size));
+      return true;
+    };
+    for (const key of walkKeys(this.spec, nextKey)) {
+      const value = values.get(key);
+      if (value && this.#stands(key)) yield { key, value };
+    }
   }
 
   /**
    * Whether there is exactly this prefix: behind one that is not there the kernel goes to the first, which follows none
-   * (trie_get_next_key; before 6.13 and the stable kernels of that time it takes some for there that only look alike).
+   * (trie_get_next_key). Before 6.13 and the stable kernels of that time it takes some for there that only look alike:
+   * they are handed out as they were.
    */
   #stands(key: Uint8Array): boolean {
     const [next, first] = [new Uint8Array(key.length), new Uint8Array(key.length)];

@@ -7,7 +7,7 @@ import { scratch } from "./codec.ts";
 import { BpfMap } from "./map.ts";
 
 /** One element as bytes; overwritten by the next step of the walk. */
-interface Element {
+export interface Element {
   readonly key: Uint8Array;
   readonly value: Uint8Array;
 }
@@ -119,12 +119,7 @@ export class BpfTable<K = unknown, V = unknown, W = V> extends BpfMap {
   private *elementsOneByOne(): Generator<Element> {
     const value = new Uint8Array(Math.max(8, this.valueCodec.size));
     for (const key of this.walkKeys())
-      if (this.lookupWalked(key, value)) yield { key, value: value.subarray(0, this.valueCodec.size) };
-  }
-
-  /** Copies the value of a key that the walk came by; false where it is gone meanwhile. */
-  protected lookupWalked(key: Uint8Array, value: Uint8Array): boolean {
-    return this.lookup(key, value);
+      if (this.lookup(key, value)) yield { key, value: value.subarray(0, this.valueCodec.size) };
   }
 }
 

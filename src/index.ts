@@ -40,6 +40,7 @@ export { UserRingBuffer } from "./events/user-ring-buffer.ts";
 export { FEATURES, type Feature, probeReadKernel } from "./features/probes.ts";
 export { capabilityNames, effectiveCapabilities } from "./host/capabilities.ts";
 export { closeHint } from "./host/close-names.ts";
+export { forbiddenByMode, SEARCH, WRITE } from "./host/file-mode.ts";
 export { findInterface } from "./host/interfaces.ts";
 export { kernelRelease } from "./host/kernel.ts";
 export { errnoName, kernelError } from "./host/kernel-error.ts";

@@ -5,7 +5,7 @@ import type { Report } from "./report.ts";
 
 /**
  * Drops every capability but what is needed until the end: nothing, on kernels that let a map be read by who has its
- * descriptor (`read` tries); CAP_KILL where a command may have to be ended that has become another user. Says where that
+ * descriptor, and what a mode tries besides (`read`); CAP_KILL where a command may have to be ended that has become another user. Says where that
  * could not be done.
  */
 export function leastPrivileges(read: () => unknown, hasCommand: boolean, report: Report, verbose: boolean): void {

@@ -1,7 +1,7 @@
 // Giving up what is not needed any more, in every thread of the process: capabilities belong to threads.
 
 import { readdirSync } from "node:fs";
-import { CAP_BPF, CAP_LAST_CAP, CAP_SYS_ADMIN } from "elf-loader/uapi";
+import { CAP_LAST_CAP, CAP_SYS_ADMIN } from "elf-loader/uapi";
 import { CLEAR_AMBIENT, capget, capset, dropFromBounding, SET_NO_NEW_PRIVILEGES } from "../sys/capability.ts";
 import { gettid, installThreadCalls, makeCall, type ThreadCall, tellThread } from "../sys/thread-calls.ts";
 import { threadPrivileges } from "./capabilities.ts";
@@ -18,10 +18,21 @@ export interface PrivilegesLeft {
   readonly threads: number;
 }
 
+/** The fewest of `held`, those of `wanted` among them, with which `works`; CAP_SYS_ADMIN, which stands in for others, goes first. */
+function fewest(held: bigint, wanted: bigint, works: (capabilities: bigint) => boolean): bigint {
+  if (works(wanted)) return wanted;
+  let left = held;
+  for (const capability of [CAP_SYS_ADMIN, ...CAPABILITIES]) {
+    const less = left & ~bit(capability);
+    if (less !== left && (less & wanted) === wanted && works(less)) left = less;
+  }
+  return left;
+}
+
 /**
  * Drops every capability but those of `keep` (numbers), and the way to get any back: the bounding and ambient sets, and
- * set-user-ID programs by no_new_privs. Where `works` then says no, CAP_BPF is kept, or CAP_SYS_ADMIN where that is what
- * the kernel asks for: kernels before 5.19 want it for every bpf(2) while kernel.unprivileged_bpf_disabled is set.
+ * set-user-ID programs by no_new_privs. Where `works` then says no, as many are kept as it takes: kernels before 5.19 want
+ * CAP_BPF for every bpf(2) while kernel.unprivileged_bpf_disabled is set.
  * Undefined where nothing could be changed. Returns when every thread has done so, after 2 seconds at the latest.
  */
 export function dropPrivileges(keep: readonly number[], works: () => boolean): PrivilegesLeft | undefined {
@@ -30,11 +41,7 @@ export function dropPrivileges(keep: readonly number[], works: () => boolean): P
   const bounding = CAPABILITIES.filter((capability) => !keep.includes(capability)).map(dropFromBounding);
   bounding.forEach(makeCall);
   const wanted = keep.reduce((set, capability) => set | bit(capability), 0n) & held.permitted;
-  let left = wanted;
-  for (const more of [0n, bit(CAP_BPF), bit(CAP_SYS_ADMIN), held.permitted]) {
-    left = (wanted | more) & held.permitted;
-    if (makeCall(capset({ ...held, effective: left })) === 0 && works()) break;
-  }
+  const left = fewest(held.permitted, wanted, (effective) => makeCall(capset({ ...held, effective })) === 0 && works());
   const rest = [CLEAR_AMBIENT, capset({ effective: left, permitted: left, inheritable: 0n }), SET_NO_NEW_PRIVILEGES];
   const [, dropped = -1, sealed = -1] = rest.map(makeCall);
   if (dropped < 0 || sealed < 0) return undefined;

@@ -78,23 +78,36 @@ describe.skipIf(!runners.podman)("in a container", () => {
     expect(lastTable(stdout)).toContainEqual({ key: "ours", value: 5 });
   });
 
-  test("config: filters in the host's bpffs as systemd mounts it, changed from outside", async () => {
+  describe("config: filters in the host's bpffs as systemd mounts it, changed from outside", () => {
     const bpffs = join(folder, "bpffs");
-    mkdirSync(bpffs);
-    expect(Bun.spawnSync(["mount", "-t", "bpf", "-o", "mode=0700", "bpf", bpffs]).exitCode).toBe(0);
-    afterAll(() => void Bun.spawnSync(["umount", bpffs]));
-    const [first, second] = [new NamedProgram(folder, "sh"), new NamedProgram(folder, "sh")];
-    const { stdout } = await during("config", with_({ bpffs }), ["--comm", first.name], async () => {
-      await first.run(["-c", processes(3)]);
-      expect((await hello(["config", "--pin", bpffs, "--comm", second.name])).status).toBe(0);
-      await first.run(["-c", processes(3)]);
-      await second.run(["-c", processes(4)]);
+    beforeAll(() => {
+      mkdirSync(bpffs);
+      const { exitCode } = Bun.spawnSync(["mount", "-t", "bpf", "-o", "mode=0700", "bpf", bpffs]);
+      expect(exitCode).toBe(0);
     });
-    const commands = recordsOf(stdout)
-      .filter(({ type }) => type === "event")
-      .map(({ command }) => command);
-    expect(commands).toEqual([...new Array(3).fill(first.name), ...new Array(4).fill(second.name)]);
-    expect((await hello(["config", "--pin", bpffs])).stderr).toContain("no --mode config runs there");
+    afterAll(() => void Bun.spawnSync(["umount", bpffs]));
+
+    for (const [name, restrictions] of [
+      ["root", { bpffs }],
+      [
+        "an unprivileged user who may write root's files",
+        { bpffs, user: NOBODY, capabilities: ["BPF", "DAC_OVERRIDE", "PERFMON"] },
+      ],
+    ] as const)
+      test(name, async () => {
+        const [first, second] = [new NamedProgram(folder, "sh"), new NamedProgram(folder, "sh")];
+        const { stdout } = await during("config", with_(restrictions), ["--comm", first.name], async () => {
+          await first.run(["-c", processes(3)]);
+          expect((await hello(["config", "--pin", bpffs, "--comm", second.name])).status).toBe(0);
+          await first.run(["-c", processes(3)]);
+          await second.run(["-c", processes(4)]);
+        });
+        const commands = recordsOf(stdout)
+          .filter(({ type }) => type === "event")
+          .map(({ command }) => command);
+        expect(commands).toEqual([...new Array(3).fill(first.name), ...new Array(4).fill(second.name)]);
+        expect((await hello(["config", "--pin", bpffs])).stderr).toContain("no --mode config runs there");
+      });
   });
 
   test("sockmap: a proxy on the host's network", async () => {

@@ -2,8 +2,8 @@
 // one runs: `hello-ebpf config --uid 1000`.
 
 import { existsSync, unlinkSync } from "node:fs";
-import { join } from "node:path";
-import { BpfHashMap, FolderLock } from "../../index.ts";
+import { dirname, join } from "node:path";
+import { BpfHashMap, FolderLock, forbiddenByMode, PermissionError, SEARCH, WRITE } from "../../index.ts";
 import {
   configObject,
   DEFAULT_PIN_FOLDER,
@@ -42,7 +42,7 @@ const row = syscallMode({
   },
 });
 
-/** What cannot be removed stays, which is said: by now the capability to write another user's folder may be given up. */
+/** What cannot be removed stays, which is said. */
 function remove(path: string, report: Report): void {
   try {
     unlinkSync(path);
@@ -63,6 +63,12 @@ function startSaying(path: string, settings: Settings, report: Report): RunningM
     running[Symbol.dispose]();
     throw error;
   }
+}
+
+/** Where a capability alone lets us write the folder it is kept until the map is taken away. */
+function mustBeRemovable(path: string): void {
+  const refusal = forbiddenByMode(dirname(path), WRITE | SEARCH);
+  if (refusal) throw new PermissionError(`Cannot remove ${path}`, { call: "unlink()", subject: path, ...refusal });
 }
 
 /**
@@ -87,6 +93,10 @@ export const config: Mode = {
       const running = startSaying(path, settings, report);
       return {
         ...running,
+        needed() {
+          running.needed?.();
+          if (lock || !found) mustBeRemovable(path);
+        },
         [Symbol.dispose]() {
           leave(true);
           running[Symbol.dispose]();

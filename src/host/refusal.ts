@@ -76,13 +76,16 @@ const perfMemory: Check = ({ kind }) => {
   };
 };
 
+/** What maps and programs are made by: what is done with them later counts no more. */
+const COUNTED = /BPF_(MAP_CREATE|PROG_LOAD)/;
+
 /**
  * Without memory cgroup accounting (before 5.11) not even the smallest map fits a limit of nothing, and does fit the limit
  * that there is; where something else refuses maps, neither is made.
  */
-const memlock: Check = ({ kind }) => {
+const memlock: Check = ({ call }) => {
   const limits = new BigUint64Array(2);
-  if (kind !== "bpf" || getrlimit(RLIMIT_MEMLOCK, limits) < 0 || limits[0] === UNLIMITED) return undefined;
+  if (!COUNTED.test(call) || getrlimit(RLIMIT_MEMLOCK, limits) < 0 || limits[0] === UNLIMITED) return undefined;
   const smallest = { map_type: BPF_MAP_TYPE_ARRAY, key_size: 4, value_size: 4, max_entries: 1 };
   setrlimit(RLIMIT_MEMLOCK, new BigUint64Array([0n, limits[1] ?? 0n]));
   const withNothing = mapCreate(smallest);

@@ -8,6 +8,7 @@ import {
   BPF_MAP_TYPE_SOCKHASH,
   BPF_MAP_TYPE_SOCKMAP,
   BPF_MAP_TYPE_XSKMAP,
+  E2BIG,
   EINVAL,
   ENOENT,
 } from "elf-loader/uapi";
@@ -19,10 +20,10 @@ import type { MapType } from "./type.ts";
 
 /** Sockets by index. A socket that is closed leaves its slot. */
 export class BpfSockMap extends BpfDescriptorArray {
-  /** An empty slot is EINVAL to the kernel (__sock_map_delete). */
+  /** An empty slot is EINVAL to the kernel (__sock_map_delete), as what is beyond the end may be. */
   override delete(index: number): boolean {
     const result = mapDeleteElem(this.fd.number, indexKey(index));
-    if (result === -EINVAL || result === -ENOENT) return false;
+    if (result === -EINVAL || result === -ENOENT || result === -E2BIG) return false;
     this.check(result, "delete from", "bpf(BPF_MAP_DELETE_ELEM)");
     return true;
   }

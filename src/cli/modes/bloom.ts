@@ -9,7 +9,7 @@ import { escapeText } from "../escape.ts";
 import type { Report } from "../report.ts";
 import type { Settings } from "../settings.ts";
 import { attachAll, loadSecond } from "./second-object.ts";
-import { syscallMode } from "./syscall-mode.ts";
+import { recursionMisses, syscallMode } from "./syscall-mode.ts";
 
 /** struct hello_file_event of bpf/hello_bloom_exec.bpf.c */
 interface FileEvent {
@@ -80,6 +80,7 @@ export const bloom = syscallMode({
         wait: () => reader.wait(),
         wake: () => reader.wake(),
         received: () => received,
+        missed: () => recursionMisses(exec),
         // Also what had no room in the buffer is in the filter.
         finish: () => measure(filter, readAccounts(first).produced, report),
         [Symbol.dispose]: close,

@@ -15,6 +15,8 @@ export interface Source extends Disposable {
   received(): number;
   /** How many the kernel says it dropped after the program had handed them over; it may count those of others too. */
   dropped?(): number;
+  /** How often the kernel passed over programs of its own, as Running's. */
+  missed?(): number;
   /** Called once, when nothing more will come. */
   finish?(): void;
 }

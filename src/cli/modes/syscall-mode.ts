@@ -46,6 +46,10 @@ function specOf(row: SyscallMode, settings: Settings): BpfObject["spec"] {
   return spec;
 }
 
+/** Of all programs that were loaded. */
+export const recursionMisses = (object: BpfObject): number =>
+  [...object.programs.values()].reduce((sum, program) => sum + program.recursionMisses(), 0);
+
 function watchAlso(
   row: SyscallMode,
   { syscall, shared }: NonNullable<SyscallMode["also"]>,
@@ -91,7 +95,7 @@ function start(row: SyscallMode, given: Settings, report: Report): RunningMode {
       attached: { ...attached, target: link.target, means: link.means },
       accounts: () => readAccounts(object),
       needed: () => row.needed?.(object),
-      missed: () => watched.reduce((sum, one) => sum + one.object.program(one.program).recursionMisses(), 0),
+      missed: () => watched.reduce((sum, one) => sum + recursionMisses(one.object), opened.missed?.() ?? 0),
       detach,
       [Symbol.dispose]() {
         close();

@@ -9,8 +9,9 @@ import { SOL_SOCKET } from "elf-loader/uapi";
 import { type BpfError, BpfObject } from "../../src/index.ts";
 import { mapUpdateElem } from "../../src/sys/bpf.ts";
 import { conformance, type Row, since } from "./hooks-support.ts";
-import { fixture, global, KERNEL, load, thrownBy } from "./lib-support.ts";
+import { fixture, global, KERNEL, load, objectPath, thrownBy } from "./lib-support.ts";
 import { AF_INET, AF_UNIX, call, ownNetwork, SOCK_DGRAM, SOCK_STREAM, Socket } from "./sockets.ts";
+import { hello, linesOf, testHere } from "./support.ts";
 
 ownNetwork();
 
@@ -113,6 +114,20 @@ test("a program of a cgroup is replaced, and of one that is no cgroup it is refu
   const refused = (target: string) => thrownBy(() => first.program("on_bind4").attach(target)) as BpfError;
   expect(refused("/tmp")).toMatchObject({ errno: "EBADF", likely: "/tmp is no folder of a cgroup v2 file system" });
   expect(refused(`${CGROUP}/none`)).toMatchObject({ errno: "ENOENT", likely: `there is no ${CGROUP}/none` });
+});
+
+testHere("a folder that another user may not read: the least that lets it is named, and is enough", async () => {
+  const closed = mkdtempSync(join(tmpdir(), "hello-closed-"));
+  afterAll(() => rmdirSync(closed));
+  const attach = async (more: string) => {
+    const capabilities = `-all,+bpf,+perfmon,+net_admin${more}`;
+    const wrapper = ["setpriv", "--reuid=65534", "--clear-groups", `--inh-caps=${capabilities}`];
+    const args = ["run", objectPath("map_redirect"), "--duration", "1ms", "--target", `egress=${closed}`];
+    const { stderr } = await hello(args, { wrapper: [...wrapper, `--ambient-caps=${capabilities}`] });
+    return linesOf(stderr).find((line) => line.includes("program egress "));
+  };
+  expect(await attach("")).toMatch(/open\(\) gave EACCES: the process lacks CAP_DAC_READ_SEARCH; .*=DAC_READ_SEARCH /);
+  expect(await attach(",+dac_read_search")).toContain("is no folder of a cgroup v2");
 });
 
 test("a cgroup below one whose program allows no other refuses, and says so", () => {

@@ -1,6 +1,8 @@
 // hello-ebpf map: maps that somebody else made, held against bpftool.
 
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { chmodSync } from "node:fs";
+import { join } from "node:path";
 import {
   type BpfHashMap,
   type BpfLpmTrie,
@@ -11,7 +13,16 @@ import {
 } from "../../src/index.ts";
 import { fixture, global, idsOf, load, testHere } from "./lib-support.ts";
 import { make, u32, u64 } from "./maps-support.ts";
-import { fewerInGuests, hello, type JsonRecord, linesOf, recordsOf, SLOWNESS } from "./support.ts";
+import {
+  fewerInGuests,
+  hello,
+  type JsonRecord,
+  linesOf,
+  recordsOf,
+  SLOWNESS,
+  scratch,
+  withCapabilities,
+} from "./support.ts";
 
 setDefaultTimeout(20_000 + SLOWNESS * 5_000);
 
@@ -198,6 +209,25 @@ testHere(
     }
   },
 );
+
+testHere("who may only read a pin can dump and get, and is told why not set", async () => {
+  const bpffs = scratch();
+  expect(Bun.spawnSync(["mount", "-t", "bpf", "bpf", bpffs]).exitCode).toBe(0);
+  try {
+    const path = join(bpffs, "queue");
+    using queue = make<BpfQueue<number>>("QUEUE", { valueSize: 4, maxEntries: 8 }).withCodecs({ value: u32 });
+    queue.push(7).pin(path);
+    chmodSync(path, 0o444);
+    const CAP_BPF = 39;
+    const reader = (...args: string[]) => hello(["map", ...args], { wrapper: withCapabilities([CAP_BPF]) });
+    expect(await reader("get", path)).toMatchObject({ status: 0, stdout: "07 00 00 00\n", stderr: "" });
+    expect((await reader("dump", path)).status).toBe(4); // opened, and a queue has no entries to list
+    const refused = await reader("set", path, "8");
+    expect([refused.status, refused.stderr]).toEqual([3, expect.stringContaining("with mode 0444")]);
+  } finally {
+    Bun.spawnSync(["umount", bpffs]);
+  }
+});
 
 testHere("the variables of somebody else's object are read by name, and written all at once", async () => {
   using loaded = load("lib_data");

@@ -3,7 +3,23 @@
 // what newer ones say to calls that they do not name.
 
 import { existsSync } from "node:fs";
-import { E2BIG, EAFNOSUPPORT, EBADF, EINVAL, ENOSYS, EPERM } from "elf-loader/uapi";
+import {
+  BPF_BTF_LOAD,
+  BPF_LINK_CREATE,
+  BPF_MAP_CREATE,
+  BPF_MAP_UPDATE_ELEM,
+  BPF_OBJ_GET,
+  BPF_OBJ_PIN,
+  BPF_PROG_ATTACH,
+  BPF_PROG_LOAD,
+  BPF_RAW_TRACEPOINT_OPEN,
+  E2BIG,
+  EAFNOSUPPORT,
+  EBADF,
+  EINVAL,
+  ENOSYS,
+  EPERM,
+} from "elf-loader/uapi";
 import { probeOversize } from "../sys/bpf.ts";
 import { probeFsconfig, probeFsmount, probeFsopen } from "../sys/mount.ts";
 import { probePerfFlags } from "../sys/perf-event.ts";
@@ -15,7 +31,7 @@ import { fileText } from "./file-text.ts";
 /** A call that filters refuse. */
 interface Filterable {
   /** Its answer to arguments that no kernel takes, and what the kernel itself says to them. */
-  readonly probe: () => number;
+  readonly probe: (operation: string) => number;
   readonly answer: number;
   /** Whether the kernel was built with the call, which ENOSYS denies. */
   readonly exists?: () => boolean;
@@ -45,10 +61,22 @@ const ofSockets = (probe: () => number, answer: number, followed: readonly strin
   ...{ probe, answer, followed, lift: `${ALLOWED}, or unconfined` },
 });
 
+/** Commands that make or attach something, by the names that messages have for them. */
+const COMMANDS: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    ...{ BPF_MAP_CREATE, BPF_MAP_UPDATE_ELEM, BPF_BTF_LOAD, BPF_PROG_LOAD, BPF_OBJ_PIN, BPF_OBJ_GET },
+    ...{ BPF_LINK_CREATE, BPF_PROG_ATTACH, BPF_RAW_TRACEPOINT_OPEN },
+  }),
+);
+
+/** A filter may look at the command: where the kernel would hear it, that very one is tried. */
+const probeBpf = (command: string): number =>
+  probeOversize(hasKernelCapability("CAP_BPF") ? COMMANDS.get(command) : undefined);
+
 /** By the call's name. */
 const FILTERABLE: { readonly [call: string]: Filterable } = {
   bpf: {
-    ...{ probe: probeOversize, answer: -E2BIG, heard: bpfHeard },
+    ...{ probe: probeBpf, answer: -E2BIG, heard: bpfHeard },
     ...{ exists: makes("unprivileged_bpf_disabled"), followed: FOLLOWED, lift: OUR_PROFILE },
   },
   perf_event_open: {
@@ -63,10 +91,10 @@ const FILTERABLE: { readonly [call: string]: Filterable } = {
   listen: ofSockets(probeListen, -EBADF),
 };
 
-/** The call that a message names: of `bpf(BPF_MAP_CREATE)` the first word. */
-function filterableOf(call: string): [name: string, filterable?: Filterable | undefined] {
-  const name = /^\w+/.exec(call)?.[0] ?? "";
-  return [name, Object.hasOwn(FILTERABLE, name) ? FILTERABLE[name] : undefined];
+/** What a message calls `bpf(BPF_MAP_CREATE)`: the call and what stands in its parentheses. */
+function parseCall(call: string): { name: string; operation: string; filterable: Filterable | undefined } {
+  const [, name = "", operation = ""] = /^(\w+)(?:\((\w*)\))?/.exec(call) ?? [];
+  return { name, operation, filterable: Object.hasOwn(FILTERABLE, name) ? FILTERABLE[name] : undefined };
 }
 
 /**
@@ -79,8 +107,8 @@ function bpfHeard(): boolean {
 
 const hasTypesOf519 = () => fileText("/sys/kernel/btf/vmlinux").includes("\0BPF_FUNC_kptr_xchg\0");
 
-function isFiltered({ probe, answer, exists, heard }: Filterable): boolean {
-  const given = probe();
+function isFiltered({ probe, answer, exists, heard }: Filterable, operation: string): boolean {
+  const given = probe(operation);
   if (given === answer) return false;
   if (given === -ENOSYS) return exists?.() ?? true;
   return given !== -EPERM || !heard || heard() || bothRefused();
@@ -94,14 +122,14 @@ export const isFiltering = (): boolean => ownStatus("Seccomp") === "2";
 
 /** Whether a filter says ENOSYS to what the kernel has. `call`: as in messages. */
 export function hiddenByFilter(call: string): boolean {
-  const [, filterable] = filterableOf(call);
-  return isFiltering() && filterable?.probe() === -ENOSYS && (filterable.exists?.() ?? true);
+  const { filterable, operation } = parseCall(call);
+  return isFiltering() && filterable?.probe(operation) === -ENOSYS && (filterable.exists?.() ?? true);
 }
 
 /** The filter as the cause; undefined where none refuses the call. */
 export function seccomp({ call }: RefusedCall): Refusal | undefined {
-  const [name, filterable] = filterableOf(call);
-  if (!filterable || !isFiltering() || !isFiltered(filterable)) return undefined;
+  const { name, operation, filterable } = parseCall(call);
+  if (!filterable || !isFiltering() || !isFiltered(filterable, operation)) return undefined;
   const { followed = [], lift } = filterable;
   const missing = followed.filter((capability) => !hasCapability(capability));
   const add = missing.length > 0 ? `${addFlags(missing)}, which default filters follow, or ` : "";

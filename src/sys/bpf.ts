@@ -64,11 +64,12 @@ function keepAlive(fields: Fields): void {
 }
 
 /**
- * The answer to a command that no kernel has, with an attribute larger than a page: -E2BIG before anybody else is asked, a
- * security module included, unless something before the kernel refuses bpf() itself.
+ * The answer to a command with an attribute larger than a page: -E2BIG before anybody else is asked, a security module
+ * included, unless something before the kernel refuses bpf() itself, or that command. From 5.19 to 6.4 those that make maps
+ * and programs are refused first to who lacks CAP_BPF.
  */
-export const probeOversize = (): number => syscall(NR_BPF, NO_COMMAND, 0, PAGE_SIZE + 1);
-const NO_COMMAND = 0x7fff; // from 5.19 to 6.4 those that make things are refused first to who lacks CAP_BPF
+export const probeOversize = (command: number = BPF_MAP_LOOKUP_ELEM): number =>
+  syscall(NR_BPF, command, 0, PAGE_SIZE + 1);
 
 /** A new map's descriptor. Before 5.11 it counts against RLIMIT_MEMLOCK. */
 export const mapCreate = (fields: Fields): number => bpf(BPF_MAP_CREATE, bpf_attr_map_create, fields);

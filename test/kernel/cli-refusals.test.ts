@@ -164,13 +164,15 @@ userSpace(() =>
         expect({ status, stderr }).toEqual({ status: 3, stderr: expect.stringMatching(line) });
       });
 
-    // BPF_MAP_CREATE and BPF_PROG_LOAD: other commands pass, and tell nothing.
-    for (const command of [0, 5])
-      test(`bpf() with command ${command}: a filter of arguments is named as possible`, async () => {
-        const wrapper = withFilter(`bpf=${command}:1`);
+    const [MAP_CREATE, PROG_LOAD, NONE] = [0, 5, 999];
+    for (const [name, wrapper, line] of [
+      ["BPF_MAP_CREATE alone", withFilter(`bpf=${MAP_CREATE}:1`), BY_PROFILE],
+      ["BPF_PROG_LOAD alone", withFilter(`bpf=${PROG_LOAD}:1`), BY_PROFILE],
+      ["BPF_PROG_LOAD as if there were none", withFilter(`bpf=${PROG_LOAD}:38`), BY_PROFILE],
+      ["none that is made", [...withFilter(`bpf=${NONE}:1`), ...withCapabilities([])], /lacks CAP_BPF;/],
+    ] as const)
+      test(`of bpf()'s commands ${name}`, async () => {
         const { status, stderr } = await hello(["--mode", "ring", "--duration", "1s"], { wrapper });
-        const line =
-          /BPF_\w+\) gave EPERM: a seccomp filter that looks at arguments, .*, or run with --security-opt seccomp=/;
         expect({ status, stderr: linesOf(stderr).at(-1) }).toEqual({ status: 3, stderr: expect.stringMatching(line) });
       });
 
@@ -209,6 +211,14 @@ userSpace(() =>
       const { stderr } = await hello(args, { wrapper: [...tracefs, ...withoutTracing] });
       expect(stderr).toMatch(
         /BPF_PROG_LOAD\) gave EPERM: the kernel itself refuses it, for a reason that cannot be seen/,
+      );
+    });
+
+    test.skipIf(missingHook("fentry") === undefined)("or a filter of arguments, where there is a filter", async () => {
+      const args = ["--mode", "ring", "--attach", "fentry", "--duration", "1s"];
+      const { stderr } = await hello(args, { wrapper: withFilter("") });
+      expect(stderr).toMatch(
+        /gave EPERM: a seccomp filter that looks at arguments, a Linux security module or a lockdown /,
       );
     });
   }),

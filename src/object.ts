@@ -32,6 +32,7 @@ import { BpfPerfEventArray } from "./map/perf-event-array.ts";
 import { BpfStructOps } from "./map/struct-ops.ts";
 import { BpfUserRingBufferMap } from "./map/user-ring-buffer.ts";
 import { loadBtf } from "./program/btf.ts";
+import { capabilitiesOf } from "./program/capabilities.ts";
 import { KernelExterns } from "./program/externs.ts";
 import type { Attachment } from "./program/hook.ts";
 import { BpfProgram, type LoadOptions as ProgramOptions } from "./program/program.ts";
@@ -103,11 +104,13 @@ export class BpfObject implements Disposable {
   }
 
   #loadMaps(btf: LoadedBtf, externs: KernelExterns, options: LoadOptions): void {
+    const loaded = [...this.spec.programs.values()].filter(({ autoload }) => autoload);
+    const besides = loaded.flatMap(({ type }) => capabilitiesOf(type));
     for (const [name, spec] of this.spec.maps) {
       if (spec.autocreate === false) continue;
       const contents = name === KCONFIG ? externs.kconfig : spec.contents;
       const named = { ...spec, contents, name: kernelMapName(this.spec, spec) };
-      const { map, pinned } = loadMap(name, named, btf, options);
+      const { map, pinned } = loadMap(name, named, btf, options, besides);
       this.maps.set(name, map);
       if (pinned) this.#pinned.push(pinned);
     }

@@ -2,6 +2,7 @@
 
 import { type BpfError, BpfRuntimeError, type Btf, type MapSpec } from "elf-loader";
 import { BPF_F_MMAPABLE, E2BIG, EINVAL, ENOENT, ENOMEM } from "elf-loader/uapi";
+import { hasCapability } from "../host/capabilities.ts";
 import { fdKind } from "../host/fd-info.ts";
 import { kernelRelease } from "../host/kernel.ts";
 import { kernelError } from "../host/kernel-error.ts";
@@ -30,16 +31,16 @@ export interface LoadedBtf {
 export type NewMap = Pick<MapSpec, "type"> & Partial<MapSpec>;
 
 /**
- * Creates a map, with its content where it is a data section, frozen where it is read-only. Throws UnsupportedError where
- * the kernel has no such type, PermissionError or BpfRuntimeError.
+ * Creates a map, with its content where it is a data section, frozen where it is read-only; `besides`: capabilities that its
+ * programs will need. Throws UnsupportedError where the kernel has no such type, PermissionError or BpfRuntimeError.
  */
-export function createMap(wanted: NewMap, btf: LoadedBtf = {}): BpfMap {
+export function createMap(wanted: NewMap, btf: LoadedBtf = {}, besides: readonly string[] = []): BpfMap {
   const type = mapType(wanted.type);
   const complete: MapSpec = { ...NOTHING, ...wanted };
   const spec = type.adjust?.(complete, btf.types) ?? complete;
   using template = spec.innerMap && createMap(spec.innerMap, btf);
   const number = create(spec, btf.fd?.number, template?.fd.number);
-  if (number < 0) throw createError(number, spec, type);
+  if (number < 0) throw createError(number, spec, type, besides);
   const map = newMap(spec, number, btf);
   try {
     if (spec.contents && map instanceof BpfArray) fill(map, spec, spec.contents);
@@ -149,13 +150,15 @@ const UNSIZED = {
 const takes = (type: MapType, flag: number): boolean =>
   probeMapType({ ...type, least: { ...type.least, map_flags: flag } }) >= 0;
 
-function createError(result: number, spec: MapSpec, type: MapType): BpfError {
+function createError(result: number, spec: MapSpec, type: MapType, besides: readonly string[]): BpfError {
   const geometry = `${type.name}, key ${spec.keySize}, value ${spec.valueSize}, ${spec.maxEntries} entries`;
+  // Who lacks this one is told at once of all that the programs will want.
+  const later = hasCapability("CAP_BPF") ? [] : besides;
   const context = {
     doing: `create map ${spec.name} (${geometry})`,
     call: "bpf(BPF_MAP_CREATE)",
     subject: `map ${spec.name}`,
-    needs: ["CAP_BPF", ...(type.capability ? [type.capability] : [])],
+    needs: [...new Set(["CAP_BPF", ...(type.capability ? [type.capability] : []), ...later])],
   };
   const errno = -result;
   if (errno === EINVAL && probeMapType(type) < 0) {
@@ -168,10 +171,10 @@ function createError(result: number, spec: MapSpec, type: MapType): BpfError {
       action: "use another type of map, or a newer kernel",
     });
   }
-  const later = errno === EINVAL && type.laterFlags?.find(({ flag }) => spec.flags & flag && !takes(type, flag));
-  if (later) {
-    const likely = `${later.means} came with kernel ${later.since}, this is ${kernelRelease()}`;
-    return kernelError(result, { ...context, unsupported: true, likely, action: later.action });
+  const laterFlag = errno === EINVAL && type.laterFlags?.find(({ flag }) => spec.flags & flag && !takes(type, flag));
+  if (laterFlag) {
+    const likely = `${laterFlag.means} came with kernel ${laterFlag.since}, this is ${kernelRelease()}`;
+    return kernelError(result, { ...context, unsupported: true, likely, action: laterFlag.action });
   }
   if (errno === EINVAL) {
     return kernelError(result, { ...context, ...(spec.maxEntries === 0 ? UNSIZED : MISFIT) });

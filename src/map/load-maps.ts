@@ -25,14 +25,23 @@ export interface LoadedMap {
 
 const PIN_PATH = "/sys/fs/bpf";
 
-/** `name`: in the object; `spec.name` is the kernel's. Throws BpfError, with nothing left behind. */
-export function loadMap(name: string, spec: MapSpec, btf: LoadedBtf, options: MapOptions): LoadedMap {
+/**
+ * `name`: in the object; `spec.name` is the kernel's; `besides`: capabilities that its programs need. Throws BpfError, with
+ * nothing left behind.
+ */
+export function loadMap(
+  name: string,
+  spec: MapSpec,
+  btf: LoadedBtf,
+  options: MapOptions,
+  besides: readonly string[],
+): LoadedMap {
   const given = options.reuse?.[name];
   if (given) return { map: reuse(given, spec, btf, "the map given") };
-  if (spec.pinning === "none") return { map: createMap(spec, btf) };
+  if (spec.pinning === "none") return { map: createMap(spec, btf, besides) };
   const path = join(options.pinPath ?? PIN_PATH, name);
   if (existsSync(path)) return { map: openPinned(path, spec, btf) };
-  const map = createMap(spec, btf);
+  const map = createMap(spec, btf, besides);
   const result = objPin(map.fd.number, path);
   if (result >= 0) return { map, pinned: path };
   map.close();

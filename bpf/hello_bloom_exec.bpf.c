@@ -9,7 +9,7 @@
 
 #define NAME_SIZE 256   /* NAME_MAX and its end */
 #define PATH_SIZE 1024
-#define SCRIPT_SIZE 512
+#define SCRIPT_SIZE 256
 #define MOST_STEPS 64   /* names and mounts from a file to the root */
 
 /*

@@ -8,6 +8,7 @@
 
 #define MAX_WORDS 32
 #define O_RDWR 2
+#define TCSBRK 0x5409
 
 /* Splits a line in place; returns the start of the next one. */
 static char *split(char *line, char **argv)
@@ -71,6 +72,8 @@ static void boot(void)
 	call(__NR_dup3, fd, 2, 0, 0, 0);
 	run_commands();
 	call(__NR_sync, 0, 0, 0, 0, 0);
+	/* tcdrain(3): the machine would go down with what is still in the port's buffer. */
+	call(__NR_ioctl, 1, TCSBRK, 1, 0, 0);
 	/* LINUX_REBOOT_MAGIC1, MAGIC2, CMD_RESTART */
 	call(__NR_reboot, 0xfee1dead, 672274793, 0x01234567, 0, 0);
 }

@@ -25,4 +25,6 @@ cat /tmp/junit.xml 2>/dev/null
 echo
 echo "$NONCE exit $status"
 sync
+# Waits until all of it is sent (TCSADRAIN): the machine would go down with what is still in the port's buffer.
+stty -F /dev/ttyS1 raw
 reboot -f

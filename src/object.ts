@@ -51,6 +51,13 @@ export interface LoadOptions extends MapOptions {
   readonly onLinked?: ((program: string, linked: LinkedProgram) => void) | undefined;
 }
 
+/** A program or a map of an object, and how it is attached. */
+export interface Attachable {
+  readonly kind: "program" | "map";
+  readonly name: string;
+  attach(): Attachment;
+}
+
 /** An object's maps and programs, loaded. Closing it closes them; what is attached stays until its link is closed. */
 export class BpfObject implements Disposable {
   readonly spec: ObjectSpec;
@@ -148,6 +155,19 @@ export class BpfObject implements Disposable {
     throw new BpfRuntimeError(`Cannot use map ${name} of object ${this.spec.name} so: it is of type ${type}`, {
       subject: name,
     });
+  }
+
+  /**
+   * All that is attached to attach the object: each program by its section, and as a whole each struct of functions, whose
+   * programs are no use by themselves.
+   */
+  attachables(): Attachable[] {
+    const programs = [...this.programs.values()].filter(({ spec }) => spec.structOps === undefined);
+    const structs = [...this.maps].filter(([, map]) => map instanceof BpfStructOps);
+    return [
+      ...programs.map((program) => ({ kind: "program" as const, name: program.name, attach: () => program.attach() })),
+      ...structs.map(([name]) => ({ kind: "map" as const, name, attach: () => this.attachMap(name) })),
+    ];
   }
 
   /** Lets the kernel call a struct of functions, a variable of .struct_ops or .struct_ops.link, from now on. */

@@ -4,7 +4,7 @@
 
 import type { ProgramSpec } from "elf-loader";
 import { AttachError } from "elf-loader";
-import { BPF_F_LINK, BPF_STRUCT_OPS } from "elf-loader/uapi";
+import { BPF_F_LINK, BPF_STRUCT_OPS, EBUSY } from "elf-loader/uapi";
 import { kernelError } from "../host/kernel-error.ts";
 import { openModuleBtf } from "../host/module-btf.ts";
 import { kernelStruct } from "../map/kernel-struct.ts";
@@ -59,18 +59,28 @@ export const structOps: Hook = {
   },
 };
 
+const UNFIT = {
+  likely: "the struct lacks a member that the kernel needs, or another of its name is there",
+  action: "see the kernel's log",
+};
+const ATTACHED_BEFORE = {
+  likely: "it is attached, or was: the kernel takes one of .struct_ops once",
+  action: "load the object again, or put the struct into .struct_ops.link (6.4)",
+};
+
 /** Gives the struct to the kernel. Throws AttachError, PermissionError, UnsupportedError. */
 export function attachStructOps(map: BpfStructOps): Attachment {
   const fail = (result: number, call: string) =>
     kernelError(result, {
       ...{ doing: `attach map ${map.name}`, call: `bpf(${call})`, subject: `map ${map.name}`, attaching: true },
       needs: ["CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN"],
-      likely: "the struct lacks a member that the kernel needs, or another of its name is there",
-      action: "see the kernel's log",
+      ...(result === -EBUSY ? ATTACHED_BEFORE : UNFIT),
     });
+  const linked = (map.spec.flags & BPF_F_LINK) !== 0;
   const filled = map.fill();
-  if (filled < 0) throw fail(filled, "BPF_MAP_UPDATE_ELEM");
-  if ((map.spec.flags & BPF_F_LINK) === 0) {
+  // One with a link stays filled when that is closed, and takes another.
+  if (filled < 0 && !(linked && filled === -EBUSY)) throw fail(filled, "BPF_MAP_UPDATE_ELEM");
+  if (!linked) {
     const close = () => mapDeleteElem(map.fd.number, new Uint32Array(1));
     return new BpfLink("struct_ops", map.name, "BPF_MAP_UPDATE_ELEM", [{ close }]);
   }

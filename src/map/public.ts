@@ -5,7 +5,7 @@ export { BpfArena } from "./arena.ts";
 export { ArrayMemory, BpfArray, BpfPlainArray } from "./array.ts";
 export { BpfBloomFilter } from "./bloom-filter.ts";
 export { BpfCgroupArray } from "./cgroup-array.ts";
-export { type AnyCodec, bytesCodec, type Codec, codecOf } from "./codec.ts";
+export { type AnyCodec, bytesCodec, type Codec, codecOf, parseJson } from "./codec.ts";
 export { createMap, mapIds, mapInfos, type NewMap, openMap, openMapById } from "./create.ts";
 export { BpfDescriptorArray, BpfNumberedArray, type HasFd } from "./descriptors.ts";
 export { BpfHashMap, BpfLruHashMap } from "./hash.ts";

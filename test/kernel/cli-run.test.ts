@@ -147,6 +147,10 @@ userSpace(() => {
         expect(stderr).toContain(`events of ${map} are struct reading, the value type of the map\n`);
         expect(shown(map)).toEqual(["number=0 twice=0", "number=1 twice=2"]);
       }
+      expect(stderr).toContain(
+        "events of by_typedef are struct short_reading, the value type of the map; where they are ",
+      );
+      expect(shown("by_typedef")).toEqual(["whole=0 not_sent=0", "whole=1 not_sent=0"]);
       expect(shown("guessed_perf")).toEqual(["number=0 half=0", "number=1 half=0"]);
       expect(shown("odd")).toEqual(["0x000000", "0x010000"]);
       expect(stderr).toContain("events of odd are bytes: no struct fits (--event MAP=STRUCT names one)\n");
@@ -160,6 +164,7 @@ userSpace(() => {
         [["level=3"], { level: 3 }],
         [["limits.flag=0b101", "limits.parts[1]=-2"], { flag: 5, parts: [0, -2, 0] }],
         [['limits={"most":-7,"parts":[1,2,3]}'], { most: -7, parts: [1, 2, 3], flag: 0 }],
+        [['limits={"wide":18446744073709551615}'], { wide: "18446744073709551615", most: 0 }],
         [["factor=1.5"], { factor_bits: bitsOf(1.5) }],
         [["factor=-2e300"], { factor_bits: bitsOf(-2e300) }],
         [["factor=3"], { factor_bits: bitsOf(3) }],
@@ -200,7 +205,10 @@ userSpace(() => {
       // No counts, and no slots.
       expect(table("negative_hist")).toEqual([["1: -30", "6: 6"], []]);
       expect(table("history")).toEqual([["2: {a=6, b=0}"], []]);
-      for (const name of ["no_user", "no_slots", "plain_counter"]) expect(stdout).not.toContain(name);
+      expect(table("call_history")).toEqual([["9: 6"], []]);
+      expect(table("long_hist")).toEqual([["990: 6"], []]);
+      expect(table("in_nested")).toEqual([["3: {inner={number=0}, outer=5}"], ["2 -> 3 : 6"]]);
+      for (const name of ["no_user", "no_slots", "no_nested", "plain_counter"]) expect(stdout).not.toContain(name);
     });
 
     test("an iterator says what it goes over, as text and JSON, every --interval and at the end", async () => {
@@ -211,6 +219,17 @@ userSpace(() => {
       expect(iters.length).toBeGreaterThan(2);
       for (const record of iters)
         expect(record).toMatchObject({ iter: "task", lines: ["a\tline", "a\tline", "a\tline"] });
+    });
+
+    test("an iterator that refuses is said, and the rest goes on", async () => {
+      const { dd, set } = writer();
+      const args = ["run", SHAPES, ...set, ...all, "--set", "iterator_refuses=true"];
+      const run = await new Hello(args).attached();
+      await dd.run(writes(1));
+      const { status, stdout, stderr } = await run.stop();
+      expect(status).toBe(0);
+      expect(stderr).toMatch(/^hello-ebpf: Cannot read iter task: read\(\) gave E[A-Z]+/m);
+      expect(stdout).toContain("\nbss_hist:\n");
     });
 
     test("--count is so many events, whatever else has come", async () => {

@@ -80,6 +80,32 @@ testHere("two structs of the same programs are both attached, each until the las
   await until("an algorithm is left behind", () => there().length === 0);
 });
 
+testHere("an object's structs are attached each by itself: one that cannot be takes no other along", async () => {
+  const spec = fixture("hooks_struct_ops_two");
+  (spec.maps.get("second") as MapSpec).slots = []; // without a function that the kernel needs
+  using object = BpfObject.load(spec);
+  const [first, second] = object.attachables();
+  expect([first?.kind, first?.name, second?.name]).toEqual(["map", "first", "second"]);
+  using _link = first?.attach();
+  const error = thrownBy(() => second?.attach()) as BpfError;
+  expect([error.errno, error.message]).toEqual(["EINVAL", expect.stringContaining("attach map second")]);
+  expect(algorithms()).toContain("hello_first");
+});
+
+testHere("a struct with a link is attached again, one without is not, which is said", async () => {
+  using object = load("hooks_struct_ops_two");
+  for (let i = 0; i < 2; i++) {
+    const link = object.attachMap("first");
+    expect(algorithms()).toContain("hello_first");
+    link.close();
+    await until("the algorithm is left behind", () => !algorithms().includes("hello_first"));
+  }
+  using plain = load("hooks_struct_ops");
+  plain.attachMap("plain").close();
+  await until("the algorithm is left behind", () => !algorithms().includes("hello_plain"));
+  expect((thrownBy(() => plain.attachMap("plain")) as BpfError).action).toContain("load the object again");
+});
+
 test("?.struct_ops: a struct that is left out, with the programs of no other, unless it is wanted", async () => {
   const loaded = (object: BpfObject) => [[...object.maps.keys()].includes("spare"), [...object.programs.keys()].sort()];
   const shared = ["as_before", "nothing", "on_init"];

@@ -1,4 +1,4 @@
-// Every program of an object attached by its section: what fails is said, and the rest go on.
+// Every program of an object attached by its section, and every struct of functions: what fails is said, the rest go on.
 
 import { AttachError, type Attachment, BpfError, type BpfObject } from "../../index.ts";
 import { type Report, why } from "../report.ts";
@@ -9,30 +9,30 @@ export function attachAll(object: BpfObject, strict: boolean, verbose: boolean, 
   const attached: Record<string, unknown>[] = [];
   const failed: Record<string, unknown>[] = [];
   let last: BpfError | undefined;
-  const programs = [...object.programs.values()];
+  const all = object.attachables();
   try {
-    for (const program of programs) {
+    for (const { kind, name, attach } of all) {
       try {
-        const link = program.attach();
+        const link = attach();
         links.push(link);
-        attached.push({ program: program.name, hook: link.hook, target: link.target, means: link.means });
-        if (verbose) report.note(`attached ${program.name} to ${link.hook} ${link.target}`);
+        attached.push({ [kind]: name, hook: link.hook, target: link.target, means: link.means });
+        if (verbose) report.note(`attached ${name} to ${link.hook} ${link.target}`);
       } catch (error) {
         if (strict || !(error instanceof BpfError)) throw error;
         if (last) report.note(why(last));
         last = error;
-        failed.push({ program: program.name, reason: why(error) });
+        failed.push({ [kind]: name, reason: why(error) });
       }
     }
     if (links.length === 0 && last) throw last; // which is said where it is caught
     if (last) report.note(why(last));
-    if (programs.length === 0)
+    if (all.length === 0)
       throw new AttachError(`Cannot attach object ${object.spec.name}: it has no program that loads by itself`);
   } catch (error) {
     for (const link of links) link.close();
     throw error;
   }
-  report.note(`attached ${links.length} of ${programs.length}`);
-  report.side("attached", { programs: programs.length, attached, failed });
+  report.note(`attached ${links.length} of ${all.length}`);
+  report.side("attached", { programs: object.programs.size, attached, failed });
   return links;
 }

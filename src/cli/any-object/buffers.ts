@@ -110,7 +110,7 @@ function readingChooser(object: BpfObject, name: string, map: MapSpec, options: 
     const before = known.get(length);
     if (before) return before;
     const type = btf && (declared ?? guessedType(btf, length));
-    const words = type ? `struct ${type.name}, ${type.reason}` : "bytes: no struct fits (--event MAP=STRUCT names one)";
+    const words = type ? typeWords(type, length) : "bytes: no struct fits (--event MAP=STRUCT names one)";
     if (!said.has(words)) report.note(`events of ${name} are ${words}`);
     said.add(words);
     const reading = type && btf ? structReading(btf, type) : { decode: bytes };
@@ -118,6 +118,9 @@ function readingChooser(object: BpfObject, name: string, map: MapSpec, options: 
     return reading;
   };
 }
+
+const typeWords = ({ name, reason, size }: EventType, length: number) =>
+  `struct ${name}, ${reason}${length < size ? "; where they are shorter the rest is zero" : ""}`;
 
 const bytes = (memory: Memory, offset: number, length: number) => memory.u8.slice(offset, offset + length);
 

@@ -7,6 +7,8 @@ import type { Btf, MapSpec } from "../../index.ts";
 export interface EventType {
   readonly id: number;
   readonly name: string;
+  /** Bytes. */
+  readonly size: number;
   readonly reason: string;
 }
 
@@ -38,13 +40,14 @@ export function namedStruct(btf: Btf, name: string): number {
 export function declaredType(btf: Btf, map: MapSpec, chosen: string | undefined): EventType | undefined {
   if (chosen !== undefined) {
     const id = namedStruct(btf, chosen);
-    return id === 0 ? undefined : { id, name: chosen, reason: "as --event says" };
+    return id === 0 ? undefined : { id, name: chosen, size: btf.sizeOf(id), reason: "as --event says" };
   }
   if (map.valueTypeId === 0) return undefined;
   const id = btf.resolve(map.valueTypeId);
   const type = btf.type(id);
   if (type.kind !== "struct") return undefined;
-  return { id, name: type.name, reason: "the value type of the map" };
+  const name = [...structNames(btf)].find((named) => named.id === id)?.name ?? "without a name";
+  return { id, name, size: type.size, reason: "the value type of the map" };
 }
 
 interface Candidate {
@@ -83,7 +86,7 @@ export function guessedType(btf: Btf, length: number): EventType | undefined {
   if (fits) return { ...fits, reason: `the struct of ${fits.size} bytes that is named like an event` };
   const sure = theOne(all.filter(({ name }) => SURELY_AN_EVENT.test(name)));
   if (!sure || !endsInArray(btf, sure, length)) return undefined;
-  return { ...sure, reason: "the struct that is named like an event, its last array cut" };
+  return { ...sure, reason: "the struct that is named like an event and ends in an array" };
 }
 
 function theOne(some: readonly Candidate[]): Candidate | undefined {

@@ -1,6 +1,6 @@
 // --set NAME=VALUE: global variables of the user's object, as text that becomes what the variable is.
 
-import { BpfError, closeHint, type ObjectSpec } from "../../index.ts";
+import { BpfError, closeHint, type ObjectSpec, parseJson } from "../../index.ts";
 import { UsageError } from "../exit-status.ts";
 
 /** `NAME=VALUE` cut in two. Throws UsageError. */
@@ -29,7 +29,7 @@ function misfit<T>(action: () => T, misfits: Error[]): T | undefined {
   try {
     return action();
   } catch (error) {
-    const kinds = [BpfError, TypeError, RangeError, SyntaxError];
+    const kinds = [BpfError, TypeError, RangeError];
     if (!kinds.some((kind) => error instanceof kind)) throw error;
     misfits.push(error as Error);
     return undefined;
@@ -49,7 +49,7 @@ function meanings(value: unknown, text: string): unknown[] {
   const number = parseNumber(text, typeof value === "bigint");
   if (typeof value === "number" || typeof value === "bigint") return [number ?? text];
   if (typeof value === "string") return number === undefined ? [text] : [text, number];
-  return [JSON.parse(text)];
+  return [parseJson(text)];
 }
 
 /** Decimal, 0x, 0o or 0b, with a sign; or a fraction, for a float. undefined where it is no number. */

@@ -44,7 +44,7 @@ export function loadError(result: number, spec: ProgramSpec, linked: LinkedProgr
       errno,
       subject,
       likely: "the program was written for a kernel that has it",
-      action: "guard it with bpf_core_field_exists() or the like, or run it on such a kernel",
+      action: "guard it with bpf_core_field_exists(), bpf_ksym_exists() or the like, or run it on such a kernel",
       log,
     });
   }

@@ -75,17 +75,16 @@ export class TracePipe extends EventReader<string> {
   }
 }
 
-const refusedPipe = (result: number) =>
-  ({ subject: "trace_pipe", needs: tracefsNeeds(result), kind: "tracefs" }) as const;
+const refusedPipe = (result: number, call: string) =>
+  ({ subject: "trace_pipe", call, needs: tracefsNeeds(result, call), kind: "tracefs" }) as const;
 
 function openTracefs(): Tracefs {
   const tracefs = Tracefs.find();
   if (tracefs instanceof Tracefs) return tracefs;
   const { call, result } = tracefs;
   throw kernelError(result, {
-    ...refusedPipe(result),
+    ...refusedPipe(result, call),
     doing: "read trace_pipe",
-    call,
     unsupported: true,
     likely: "tracefs is not mounted, and the kernel cannot mount it detached (5.2)",
     action: "mount it: mount -t tracefs tracefs /sys/kernel/tracing",
@@ -103,7 +102,7 @@ const tracingIsOff = (where: string) =>
 function pipeError(result: number, where: string): BpfError {
   const doing = `open trace_pipe (tracefs ${where})`;
   const call = "open(trace_pipe)";
-  if (result !== -EBUSY) return kernelError(result, { ...refusedPipe(result), doing, call });
+  if (result !== -EBUSY) return kernelError(result, { ...refusedPipe(result, call), doing });
   return new AttachError(`Cannot ${doing}: ${call} gave EBUSY`, {
     ...{ call, errno: "EBUSY", subject: "trace_pipe" },
     likely: "another program reads trace_pipe",

@@ -7,7 +7,7 @@ import { CAPABILITIES } from "elf-loader/uapi";
 export function ownStatus(field: string): string {
   try {
     const status = readFileSync("/proc/self/status", "utf8");
-    return new RegExp(`^${field}:\\s*(.*)$`, "m").exec(status)?.[1] ?? "";
+    return new RegExp(`^${field}:[ \\t]*(.*)$`, "m").exec(status)?.[1] ?? "";
   } catch {
     return "";
   }

@@ -13,6 +13,8 @@ export type Subject = "bpf" | "perf" | "mlock" | "tracefs" | "socket";
 export interface RefusedCall {
   /** As it is named in the message: `bpf(BPF_MAP_CREATE)`, `fsopen(tracefs)`. */
   readonly call: string;
+  /** What it answered: a negative errno; EPERM where nothing is said. */
+  readonly result?: number;
   /** Capabilities that it needs; CAP_BPF where nothing is said. */
   readonly needs?: readonly string[];
   readonly kind?: Subject;

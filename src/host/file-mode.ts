@@ -14,7 +14,8 @@ export const SEARCH = 1;
 /** The bits of a mode that count for this process. */
 function bitsOf({ mode, uid, gid }: Stats): number {
   if (uid === process.geteuid?.()) return mode >> 6;
-  const groups = [process.getegid?.(), ...ownStatus("Groups").split(" ").map(Number)]; // which no filter keeps back
+  const others = ownStatus("Groups").match(/\d+/g) ?? []; // which no filter keeps back
+  const groups = [process.getegid?.(), ...others.map(Number)];
   return groups.includes(gid) ? mode >> 3 : mode;
 }
 

@@ -30,7 +30,7 @@ export function kernelError(result: number, refused: Refused): BpfError {
   const message = `Cannot ${refused.doing}: ${refused.call} gave ${errno}`;
   const { call, subject, likely, action } = refused;
   if (result === -EPERM || result === -EACCES || (result === -ENOSYS && hiddenByFilter(call))) {
-    return new PermissionError(message, { call, errno, subject, ...explainRefusal(refused) });
+    return new PermissionError(message, { call, errno, subject, ...explainRefusal({ ...refused, result }) });
   }
   const exhausted = EXHAUSTED[-result];
   if (exhausted)

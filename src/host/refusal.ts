@@ -1,6 +1,6 @@
 // Why the kernel said EPERM or EACCES: one cause, by evidence, the first that holds.
 
-import { BPF_MAP_TYPE_ARRAY, EPERM, RLIMIT_MEMLOCK } from "elf-loader/uapi";
+import { BPF_MAP_TYPE_ARRAY, EACCES, EPERM, RLIMIT_MEMLOCK } from "elf-loader/uapi";
 import { mapCreate } from "../sys/bpf.ts";
 import { close, getrlimit, setrlimit } from "../sys/libc.ts";
 import { UNLIMITED } from "../sys/memlock.ts";
@@ -23,7 +23,8 @@ const userNamespace: Check = () => {
   };
 };
 
-const lockdown: Check = ({ needs }) => {
+const lockdown: Check = ({ needs, result }) => {
+  if (result === -EACCES) return undefined; // which it never says (security_locked_down)
   const mode = lockdownMode();
   // It refuses what reads the kernel's memory, and tracefs; maps it lets be made. The kernel asks for capabilities first:
   // where one is missing it was not the lockdown that refused.

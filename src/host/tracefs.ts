@@ -9,9 +9,10 @@ import { type FailedMount, mountDetached } from "../sys/mount.ts";
 import { readText } from "../sys/read.ts";
 
 /** What a refusal was for want of: mounting it takes the one, reading root's files in it as another user the other. */
-export const tracefsNeeds = (result: number): string[] => [
-  result === -EACCES ? "CAP_DAC_READ_SEARCH" : "CAP_SYS_ADMIN",
-];
+export function tracefsNeeds(result: number, call: string): string[] {
+  if (!call.startsWith("open(")) return ["CAP_SYS_ADMIN"];
+  return result === -EACCES ? ["CAP_DAC_READ_SEARCH"] : [];
+}
 
 const READ_SIZE = 4096; // more than an id file or an event's format needs at once
 

@@ -17,7 +17,7 @@ function tracepointId(program: LoadedProgram, target: string): number {
       doing: `attach program ${program.name} to tracepoint ${target}`,
       call,
       subject: `program ${program.name}`,
-      needs: tracefsNeeds(result),
+      needs: tracefsNeeds(result, call),
       kind: "tracefs",
       attaching: result === -ENOENT || result === -EPERM || result === -EACCES,
       unsupported: result !== -ENOENT,

@@ -292,6 +292,17 @@ userSpace(() => {
       });
     }
 
+    test("the folder is named to who is of other groups than its own", async () => {
+      const path = join(bpffs, "group");
+      mkdirSync(path);
+      chmodSync(path, 0o770);
+      const member = (groups: string) => ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, `--groups=${groups}`];
+      const args = ["--mode", "config", "--pin", path, "--duration", "1ms"];
+      await refused([...member(`${NOBODY},5`), ...capabilities], args, of(path, 0, "0770"), 3);
+      expect((await hello(args, { wrapper: [...member("5,0"), ...capabilities] })).status).toBe(0);
+      rmdirSync(path);
+    });
+
     test("the folder is named to who may not enter it", async () => {
       const keptOut = of(closed, 0, "1?700");
       await refused(unprivileged, START, keptOut, 3);

@@ -228,6 +228,18 @@ userSpace(() =>
   }),
 );
 
+testHere("a lockdown, which says EPERM only, before a capability that was not asked for", () => {
+  // What a locked down kernel says of itself; this one cannot be locked without staying so.
+  const mounts =
+    "mount -t tmpfs none /sys/kernel/security && echo 'none [confidentiality]' >/sys/kernel/security/lockdown";
+  const command = `${mounts} && exec setpriv --bounding-set=-all,+bpf,+perfmon "$@"`;
+  const script = join(import.meta.dir, "scripts/explain.ts");
+  const { stdout } = Bun.spawnSync(["unshare", "--mount", "sh", "-c", command, "sh", process.execPath, script]);
+  const [pipe, event] = linesOf(stdout.toString());
+  expect(pipe).toBe("the kernel is locked down (lockdown=confidentiality)");
+  expect(event).not.toContain("locked down");
+});
+
 /** The kernel itself is asked: by the least program of every type that a section can name. */
 describe("capabilities that a program type needs", () => {
   const NUMBERS: { readonly [name: string]: number } = { CAP_NET_ADMIN, CAP_PERFMON, CAP_BPF };

@@ -9,7 +9,7 @@ struct hello_call {
 	__u64 number;
 };
 
-/* When each was made. As large as user space says: a few users' --limit. */
+/* When each was made. As large as user space says: a few users' --limit; of more the oldest make room. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
@@ -20,7 +20,7 @@ struct {
 static __always_inline struct hello_user *find_user(__u64 uid, __u64 now)
 {
 	struct hello_user *user = bpf_map_lookup_elem(&users, &uid);
-	struct hello_user fresh = { .next = now, .said = now - rate_config.window };
+	struct hello_user fresh = { .next = now, .said = now - rate_config.window, .since = now };
 
 	if (user)
 		return user;
@@ -45,6 +45,26 @@ static __always_inline void take_number(struct hello_call *call, struct hello_us
 	__sync_fetch_and_add(&user->next, 1);
 }
 
+/* Whether a time is less than that ago; on another CPU it may be a little ahead. */
+static __always_inline int is_recent(__u64 time, __u64 now)
+{
+	return (__s64)(now - time) < (__s64)rate_config.window;
+}
+
+/*
+ * Needs no times: with many users these make room for each other, and then an
+ * excess is found where it falls in one such stretch.
+ */
+static __always_inline int too_many_since(struct hello_user *user, __u64 now)
+{
+	if (!is_recent(user->since, now)) {
+		user->since = now;
+		user->calls = 0;
+	}
+	__sync_fetch_and_add(&user->calls, 1);
+	return user->calls > rate_config.most;
+}
+
 static __always_inline int handle(void *ctx)
 {
 	struct hello_call call = { .uid = current_user() };
@@ -59,7 +79,7 @@ static __always_inline int handle(void *ctx)
 	take_number(&call, user, now);
 	call.number -= rate_config.most;
 	before = bpf_map_lookup_elem(&times, &call);
-	if (before && (__s64)(now - *before) < (__s64)rate_config.window)
+	if (too_many_since(user, now) || (before && is_recent(*before, now)))
 		user->excess = now;
 	call.number--;
 	bpf_map_delete_elem(&times, &call); /* nobody asks for it any more */

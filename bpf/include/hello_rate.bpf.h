@@ -18,6 +18,8 @@ struct hello_user {
 	__u64 next; /* number of the next call; the first one's is the time it was made at, so none comes twice */
 	__u64 excess; /* when the last call was made that was one too many */
 	__u64 said; /* when the last one was made that was told of */
+	__u64 since; /* when the calls began that are counted next */
+	__u64 calls; /* in less than that time since then */
 };
 
 /* The map that is shared: one program writes what it counts, the other reads it. Who is idle makes room. */

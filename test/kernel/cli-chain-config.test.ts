@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Address, cString, syscall } from "../../src/sys/libc.ts";
 import { SYSCALL_NUMBERS } from "../../src/sys/syscall-numbers.ts";
+import { runScript } from "./lib-support.ts";
 import {
   type Ended,
   Hello,
@@ -196,6 +197,18 @@ userSpace(() => {
     const sleeps = Array.from({ length: calls }, () => Bun.spawn(["sleep", "2"], { uid, gid: uid }));
     expect(await Promise.all(sleeps.map((one) => one.exited))).toEqual(sleeps.map(() => 0));
     expect(eventsOf(await run.stop())).toMatchObject([{ uid, count: calls }]);
+  });
+
+  test("chain: more users than there is room for the times of their calls are all told of", async () => {
+    const [users, limit] = [300, 100];
+    const common = ["--mode", "chain", "--syscall", "getppid", "--limit", `${limit}`, "--interval", "1000"];
+    const run = await new Hello([...common, "--output", "jsonl"]).attached();
+    const { status, err } = await runScript("calls-as-users.ts", [users, limit + 1].map(String));
+    expect([status, err]).toEqual([0, ""]);
+    const ended = await run.stop();
+    const told = eventsOf(ended).flatMap(({ uid }) => (Number(uid) > 100_000 ? [Number(uid)] : []));
+    expect(told).toEqual(Array.from({ length: users }, (_, i) => 100_001 + i));
+    expect(summaryOf(ended.stdout).lost).toBe(0);
   });
 
   test("config: who shares the pinned filters leaves them, and the last one takes them away", async () => {

@@ -8,7 +8,7 @@ import { type BpfObject, type ObjectSpec, syscallNumberOffset } from "../../inde
 import { escapeText } from "../escape.ts";
 import type { Settings } from "../settings.ts";
 import { attachAll, loadSecond } from "./second-object.ts";
-import { syscallMode } from "./syscall-mode.ts";
+import { recursionMisses, syscallMode } from "./syscall-mode.ts";
 
 const DEFAULT_WINDOW_MS = 1000;
 const DEFAULT_LIMIT = 100;
@@ -76,6 +76,7 @@ export const chain = syscallMode({
         wait: () => reader.wait(),
         wake: () => reader.wake(),
         received: () => received,
+        missed: () => recursionMisses(actor),
         [Symbol.dispose]() {
           for (const link of links) link.close();
           reader.close();

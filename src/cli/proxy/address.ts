@@ -1,5 +1,6 @@
 // `127.0.0.1:8080` and `[::1]:80`, as they are given and shown.
 
+import { networkInterfaces } from "node:os";
 import { formatAddress, parseIPv4, parseIPv6, type SocketAddress } from "../../index.ts";
 import { UsageError } from "../exit-status.ts";
 
@@ -34,11 +35,17 @@ const destination = (bytes: Uint8Array): Uint8Array =>
 const isHere = (bytes: Uint8Array): boolean =>
   bytes.length === 4 ? bytes[0] === 127 : same(bytes, LOOPBACK[1] ?? new Uint8Array());
 
-/** Whether who connects to an address comes to the one that listens, as far as the two tell. */
-export function reaches(to: SocketAddress, listener: SocketAddress): boolean {
+/** Of this machine's interfaces, as far as this process's network goes. */
+function ownAddresses(): Uint8Array[] {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  return all.flatMap(({ address }) => parseIPv4(address) ?? parseIPv6(address) ?? []);
+}
+
+/** Whether who connects to an address comes to the one that listens. */
+export function reaches(to: SocketAddress, listener: SocketAddress, own = ownAddresses()): boolean {
   if (to.port !== listener.port) return false;
   const [there, here] = [destination(unmapped(to.bytes)), unmapped(listener.bytes)];
   // :: takes connections of both families.
   const every = isAny(here) && (here.length === 16 || there.length === 4);
-  return same(there, here) || (every && isHere(there));
+  return same(there, here) || (every && (isHere(there) || own.some((address) => same(address, there))));
 }

@@ -7,7 +7,7 @@ export interface Refusal {
 }
 
 /** What was refused: "mlock" is the memory of perf buffers. */
-export type Subject = "bpf" | "perf" | "mlock" | "tracefs" | "socket";
+export type Subject = "bpf" | "perf" | "mlock" | "tracefs";
 
 /** The call that was refused. */
 export interface RefusedCall {

@@ -28,5 +28,5 @@ export function findInterface(name: string): number | string {
   const refused = probeSocket();
   if (refused === -EAFNOSUPPORT) return `there is no interface ${name}${closeHint(name, interfaceNames())}`;
   const subject = `interface ${name}`;
-  throw kernelError(refused, { doing: `find ${subject}`, call: "socket()", subject, needs: [], kind: "socket" });
+  throw kernelError(refused, { doing: `find ${subject}`, call: "socket()", subject, needs: [] });
 }

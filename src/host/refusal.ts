@@ -109,5 +109,5 @@ export function explainRefusal(refused: RefusedCall): Refusal {
     const refusal = check(asked);
     if (refusal) return refusal;
   }
-  return refused.forbidden ?? securityModule(asked.kind);
+  return refused.forbidden ?? securityModule(asked.call);
 }

@@ -4,7 +4,7 @@ import { BPF_PROG_TYPE_LSM, bpf_prog_info, ENOENT } from "elf-loader/uapi";
 import { objGetInfoByFd, progGetFdById, progGetNextId } from "../sys/bpf.ts";
 import { Fd } from "../sys/fd.ts";
 import { readField } from "../sys/struct.ts";
-import type { Refusal, Subject } from "./cause.ts";
+import type { Refusal } from "./cause.ts";
 import { confinement } from "./confinement.ts";
 import { fileText } from "./file-text.ts";
 import { isFiltering } from "./seccomp.ts";
@@ -17,9 +17,12 @@ export const lockdownMode = (): string | undefined => /\[(\w+)\]/.exec(fileText(
 /** Modules that refuse none of what we ask for, whoever it is about. */
 const HARMLESS = ["capability", "lockdown", "yama", "safesetid", "loadpin", "ima", "evm", "integrity", "ipe", ""];
 
+/** What is about files by their paths, and ports: security/landlock/fs.c and net.c. BPF_OBJ_GET comes by none of their hooks. */
+const LANDLOCKED = /^(open|unlink|bind|connect)\(|\(BPF_OBJ_PIN\)/;
+
 /** Modules that refuse some of it only. */
-const PARTIAL: { readonly [module: string]: (kind: Subject) => boolean } = {
-  landlock: (kind) => kind === "tracefs" || kind === "socket", // files and ports
+const PARTIAL: { readonly [module: string]: (call: string) => boolean } = {
+  landlock: (call) => LANDLOCKED.test(call),
   bpf: mayHaveLsmPrograms,
 };
 
@@ -46,10 +49,10 @@ function typeOf(id: number): number {
 }
 
 /** The modules that come into question, by name; undefined where their list is not to be seen, as in most containers. */
-function suspects(kind: Subject): string[] | undefined {
+function suspects(call: string): string[] | undefined {
   const list = fileText(`${FOLDER}/lsm`);
   if (list === "") return undefined;
-  return list.split(",").filter((name) => !HARMLESS.includes(name) && (PARTIAL[name]?.(kind) ?? true));
+  return list.split(",").filter((name) => !HARMLESS.includes(name) && (PARTIAL[name]?.(call) ?? true));
 }
 
 /** A filter may look at arguments, as at bpf()'s command: then it tells nothing by other ones. */
@@ -57,7 +60,8 @@ const FILTER = "a seccomp filter that looks at arguments";
 
 const IN_THE_LOG = "look in the kernel's log (dmesg) for the refusal";
 
-export function securityModule(kind: Subject): Refusal {
+/** `call` as it is named in the message. */
+export function securityModule(call: string): Refusal {
   const confined = confinement();
   if (confined)
     return {
@@ -65,7 +69,7 @@ export function securityModule(kind: Subject): Refusal {
       action: `${IN_THE_LOG}, or run with ${confined.lift}`,
     };
   const filtering = isFiltering();
-  const names = suspects(kind);
+  const names = suspects(call);
   const likely =
     names === undefined
       ? `${filtering ? `${FILTER}, ` : ""}a Linux security module or a lockdown refuses it, which cannot be seen from here`

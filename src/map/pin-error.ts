@@ -1,16 +1,30 @@
 // Why something cannot be pinned or opened by a path: bpf_obj_pin_user and bpf_obj_get_user in kernel/bpf/inode.c.
 
-import { readFileSync, statSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { readFileSync, readlinkSync, statSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { type BpfError, BpfRuntimeError, PermissionError } from "elf-loader";
 import { BPF_F_RDONLY, BPF_F_WRONLY, EACCES, EEXIST, EINVAL, ENOENT, ENOTDIR, EPERM, EROFS } from "elf-loader/uapi";
 import type { Refusal } from "../host/cause.ts";
 import { forbiddenByMode, READ, SEARCH, WRITE } from "../host/file-mode.ts";
 import { errnoName, kernelError } from "../host/kernel-error.ts";
 
+const LINKS = 40; // MAXSYMLINKS, include/linux/namei.h
+
+/** The path without symbolic links, as far as it is there and may be looked at: mount points have none. */
+function realPath(path: string, links = LINKS): string {
+  const whole = resolve(path);
+  if (whole === "/") return whole;
+  const real = join(realPath(dirname(whole), links), basename(whole));
+  try {
+    return links > 0 ? realPath(resolve(dirname(real), readlinkSync(real)), links - 1) : real;
+  } catch {
+    return real; // no link, not there, or not to be seen
+  }
+}
+
 /** The longest mount point that leads to a path; undefined where /proc does not tell. */
 function mountOf(name: string): { point: string; type: string | undefined } | undefined {
-  const path = resolve(name);
+  const path = realPath(name);
   try {
     const mounts = readFileSync("/proc/self/mountinfo", "utf8")
       .trim()
@@ -56,17 +70,19 @@ function noPin(path: string): Cause | undefined {
 /** bpf_lookup() refuses a dot in whatever part of the path lies in the bpffs (EPERM). */
 function hasDot(path: string): boolean {
   const mount = mountOf(path);
-  return mount?.type === "bpf" && resolve(path).slice(mount.point.length).includes(".");
+  return mount?.type === "bpf" && realPath(path).slice(mount.point.length).includes(".");
 }
 
 /** `doing`: "pin map counts". */
 export const pinError = (result: number, doing: string, path: string): BpfError =>
-  pathError(result, doing, "bpf(BPF_OBJ_PIN)", path, undefined, () => forbiddenByMode(dirname(path), WRITE | SEARCH));
+  pathError(result, doing, "bpf(BPF_OBJ_PIN)", path, undefined, () =>
+    forbiddenByMode(realPath(dirname(path)), WRITE | SEARCH),
+  );
 
 /** `doing`: "open a map"; `flags`: those it was to be opened with. */
 export function pinnedError(result: number, doing: string, path: string, flags = 0): BpfError {
   const wanted = flags & BPF_F_RDONLY ? READ : flags & BPF_F_WRONLY ? WRITE : READ | WRITE;
-  return pathError(result, doing, "bpf(BPF_OBJ_GET)", path, noPin(path), () => forbiddenByMode(path, wanted));
+  return pathError(result, doing, "bpf(BPF_OBJ_GET)", path, noPin(path), () => forbiddenByMode(realPath(path), wanted));
 }
 
 function pathError(
@@ -92,6 +108,6 @@ function pathError(
 
 /** Never over a folder that may be in use. */
 const howToMount = (path: string): string =>
-  resolve(path).startsWith("/sys/fs/bpf/")
+  realPath(path).startsWith("/sys/fs/bpf/")
     ? "mount one: mount -t bpf bpf /sys/fs/bpf, or run the container with --volume=/sys/fs/bpf:/sys/fs/bpf"
     : "use a path below /sys/fs/bpf, or mount one on an empty folder: mount -t bpf bpf FOLDER";

@@ -2,7 +2,7 @@
 // processes.
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmdirSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmdirSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Address, cString, syscall } from "../../src/sys/libc.ts";
@@ -321,6 +321,20 @@ userSpace(() => {
       await refused(unprivileged, START, keptOut, 3);
       await refused(unprivileged, CHANGE, keptOut, 3);
       await refused(unprivileged, ["map", "dump", pinned], keptOut, 3);
+    });
+
+    test("so it is behind symbolic links, where a bpffs is one too", async () => {
+      const [whole, below] = [join(folder, "whole"), join(folder, "below")];
+      mkdirSync(join(closed, "below"));
+      symlinkSync(closed, whole);
+      symlinkSync("whole/below", below);
+      await refused([], ["map", "dump", join(whole, "none")], /gave ENOENT: there is no such file or folder; /, 1);
+      const keptOut = of(closed, 0, "1?700");
+      for (const link of [whole, below]) {
+        await refused(unprivileged, ["--mode", "config", "--pin", link, "--comm", "x"], keptOut, 3);
+        await refused(unprivileged, ["map", "dump", join(link, "none")], keptOut, 3);
+      }
+      rmdirSync(join(closed, "below"));
     });
 
     test("the pin is named to who may enter the folder", async () => {

@@ -2,7 +2,7 @@
 // cause is named where there are two.
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { EINVAL, EPERM } from "elf-loader/uapi";
 import { BpfObject, ownTgid } from "../../src/index.ts";
@@ -193,7 +193,8 @@ userSpace(() =>
 
 userSpace(() =>
   describe("a security module is suspected of what it may have refused", () => {
-    const withoutTracing = [process.execPath, join(import.meta.dir, "with-landlock.ts"), "/sys/kernel/tracing"];
+    const withLandlock = (rule: string) => [process.execPath, join(import.meta.dir, "with-landlock.ts"), rule];
+    const withoutTracing = withLandlock("read_file=/sys/kernel/tracing");
     const modules = Bun.spawnSync([...mounting(SECURITYFS), "cat", "/sys/kernel/security/lsm"]).stdout.toString();
     const tracefs = mounting(`${NO_TRACEFS}; ${SECURITYFS}; mount -t tracefs tracefs /sys/kernel/tracing`);
 
@@ -207,6 +208,41 @@ userSpace(() =>
         stderr: expect.stringMatching(
           /open\(trace_pipe\) gave EACCES: a Linux security module refuses it \(landlock\); /,
         ),
+      });
+    });
+
+    test.skipIf(!modules.includes("landlock"))("landlock, of the kernel's types", async () => {
+      const { status, stderr } = await hello(["--mode", "ring", "--output", "jsonl", "--duration", "1s"], {
+        wrapper: [...mounting(SECURITYFS), ...withLandlock("read_file=/sys/kernel/btf")],
+      });
+      expect({ status, lines: linesOf(stderr) }).toEqual({
+        status: 3,
+        lines: [
+          expect.stringMatching(
+            /^hello-ebpf: Cannot read the kernel's types: open\(\/sys\/kernel\/btf\/vmlinux\) gave EACCES: a .* \(landlock\); /,
+          ),
+        ],
+      });
+    });
+
+    test.skipIf(!modules.includes("landlock"))("landlock, of a pin and of a folder; not of opening a pin", async () => {
+      const bpffs = join(scratch(), "bpffs");
+      mkdirSync(bpffs);
+      const create = `bpftool map create ${bpffs}/slot type array key 4 value 4 entries 1 name slot`;
+      const pinned = mounting(`mount -t bpf bpf ${bpffs}; ${create}; ${SECURITYFS}`);
+      const run = (rule: string, ...args: string[]) => hello(args, { wrapper: [...pinned, ...withLandlock(rule)] });
+      const suspected = (call: string) => ({
+        status: 3,
+        stderr: expect.stringContaining(`${call}) gave EACCES: a Linux security module refuses it (landlock); `),
+      });
+      const config = ["--mode", "config", "--pin", bpffs, "--duration", "1s"];
+      expect(await run(`make_reg=${bpffs}`, ...config)).toMatchObject(suspected("BPF_OBJ_PIN"));
+      const target = ["run", objectPath("map_redirect"), "--target", "egress=/sys/fs/cgroup", "--duration", "1s"];
+      const { stderr } = suspected("open(");
+      expect(await run("read_dir=/sys/fs/cgroup", ...target)).toMatchObject({ stderr });
+      expect(await run(`read_file=${bpffs}`, "map", "dump", join(bpffs, "slot"))).toMatchObject({
+        status: 0,
+        stderr: "",
       });
     });
 

@@ -1,6 +1,7 @@
-// Runs a command that may read files everywhere but below one folder (landlock(7)): `bun with-landlock.ts FOLDER COMMAND ARGS`.
+// Runs a command that may do one thing everywhere but below one folder (landlock(7)): `bun with-landlock.ts read_file=FOLDER
+// COMMAND ARGS`.
 
-import { readdirSync } from "node:fs";
+import { constants, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { O_CLOEXEC, O_PATH } from "elf-loader/uapi";
 import { open, syscall } from "../../src/sys/libc.ts";
@@ -8,7 +9,12 @@ import { SYSCALL_NUMBERS } from "../../src/sys/syscall-numbers.ts";
 
 // linux/landlock.h
 const LANDLOCK_RULE_PATH_BENEATH = 1;
-const LANDLOCK_ACCESS_FS_READ_FILE = 4n;
+/** LANDLOCK_ACCESS_FS_*, and what rules of it may be about. */
+const ACCESSES: { readonly [name: string]: readonly [access: bigint, flags: number] } = {
+  read_file: [4n, 0],
+  read_dir: [8n, constants.O_DIRECTORY],
+  make_reg: [256n, constants.O_DIRECTORY],
+};
 
 function call(
   name: string,
@@ -19,8 +25,10 @@ function call(
   return result;
 }
 
-const [forbidden = "/", ...command] = process.argv.slice(2);
-const attributes = new BigUint64Array([LANDLOCK_ACCESS_FS_READ_FILE]); // struct landlock_ruleset_attr
+const [rule = "", ...command] = process.argv.slice(2);
+const [name = "", forbidden = ""] = rule.split("=");
+const [access, flags] = ACCESSES[name] ?? [0n, 0];
+const attributes = new BigUint64Array([access]); // struct landlock_ruleset_attr
 const ruleset = call("landlock_create_ruleset", attributes, attributes.byteLength, 0);
 
 /** Allows what is beside the folder, and beside each that it is in. */
@@ -28,11 +36,11 @@ for (let folder = forbidden; folder !== "/"; folder = dirname(folder))
   for (const name of readdirSync(dirname(folder))) {
     const path = join(dirname(folder), name);
     if (path === folder) continue;
-    const fd = open(path, O_PATH | O_CLOEXEC);
-    const rule = Buffer.alloc(12); // struct landlock_path_beneath_attr
-    rule.writeBigUInt64LE(LANDLOCK_ACCESS_FS_READ_FILE);
-    rule.writeInt32LE(fd, 8);
-    if (fd >= 0) call("landlock_add_rule", ruleset, LANDLOCK_RULE_PATH_BENEATH, rule, 0);
+    const fd = open(path, O_PATH | O_CLOEXEC | flags);
+    const beneath = Buffer.alloc(12); // struct landlock_path_beneath_attr
+    beneath.writeBigUInt64LE(access);
+    beneath.writeInt32LE(fd, 8);
+    if (fd >= 0) call("landlock_add_rule", ruleset, LANDLOCK_RULE_PATH_BENEATH, beneath, 0);
   }
 call("landlock_restrict_self", ruleset, 0);
 

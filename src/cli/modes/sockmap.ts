@@ -43,7 +43,7 @@ function listen(address: SocketAddress): TcpSocket {
   const [likely, action] = TAKEN[errnoName(result)] ?? [];
   const needs = ["CAP_NET_BIND_SERVICE"]; // for ports below net.ipv4.ip_unprivileged_port_start
   const told = { doing: `listen on ${where}`, call, subject: where, likely, action };
-  throw kernelError(result, { ...told, needs, kind: "socket" });
+  throw kernelError(result, { ...told, needs });
 }
 
 function start(settings: Settings, report: Report): RunningMode {

@@ -35,10 +35,14 @@ const destination = (bytes: Uint8Array): Uint8Array =>
 const isHere = (bytes: Uint8Array): boolean =>
   bytes.length === 4 ? bytes[0] === 127 : same(bytes, LOOPBACK[1] ?? new Uint8Array());
 
-/** Of this machine's interfaces, as far as this process's network goes. */
+/** Of this machine's interfaces, as far as this process's network goes; none where a filter refuses what asks for them. */
 function ownAddresses(): Uint8Array[] {
-  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
-  return all.flatMap(({ address }) => parseIPv4(address) ?? parseIPv6(address) ?? []);
+  try {
+    const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+    return all.flatMap(({ address }) => parseIPv4(address) ?? parseIPv6(address) ?? []);
+  } catch {
+    return [];
+  }
 }
 
 /** Whether who connects to an address comes to the one that listens. */

@@ -1,13 +1,25 @@
 // Maps into which user space puts descriptors (fd_array_map_update_elem in kernel/bpf/arraymap.c and its like): the
 // kernel keeps what is behind them, and gives back its number, or nothing at all.
 
-import { openSync } from "node:fs";
-import { BpfRuntimeError, UnsupportedError } from "elf-loader";
-import { BPF_ANY, ENOENT } from "elf-loader/uapi";
-import { kernelError } from "../host/kernel-error.ts";
+import { PermissionError, UnsupportedError } from "elf-loader";
+import {
+  BPF_ANY,
+  EACCES,
+  EINVAL,
+  ELOOP,
+  ENAMETOOLONG,
+  ENOENT,
+  ENOSYS,
+  ENOTDIR,
+  ESRCH,
+  O_CLOEXEC,
+  O_PATH,
+} from "elf-loader/uapi";
+import { forbiddenByMode } from "../host/file-mode.ts";
+import { errnoName, kernelError } from "../host/kernel-error.ts";
 import { mapGetFdById, objGet, progGetFdById } from "../sys/bpf.ts";
 import { Fd } from "../sys/fd.ts";
-import { syscall } from "../sys/libc.ts";
+import { open, syscall } from "../sys/libc.ts";
 import { SYSCALL_NUMBERS } from "../sys/syscall-numbers.ts";
 import { type Codec, indexCodec, indexKey, scratch } from "./codec.ts";
 import { BpfMap } from "./map.ts";
@@ -49,26 +61,51 @@ const BY_NUMBER = {
   program: ["bpf(BPF_PROG_GET_FD_BY_ID)", progGetFdById],
 } as const;
 
-/** A file or folder that a person names, opened for reading; the caller closes it. */
+/** Why a path leads nowhere. */
+const NOWHERE: { readonly [errno: number]: string } = {
+  [ENOENT]: "there is no such file or folder",
+  [ENOTDIR]: "a part of the path is no folder",
+  [ELOOP]: "its links lead in a circle",
+  [ENAMETOOLONG]: "the path, or a name in it, is too long",
+};
+
+/** A file or folder that a person names (O_PATH: open() itself would wait for a FIFO's writer); the caller closes it. */
 export function openPath(path: string): Fd {
-  try {
-    return new Fd(openSync(path, "r"));
-  } catch (error) {
-    const { code = "" } = error as NodeJS.ErrnoException;
-    const details = { call: "open()", errno: code, subject: path, likely: "there is no such file or folder" };
-    throw new BpfRuntimeError(`Cannot open ${path}: open() gave ${code}`, details);
+  const result = open(path, O_PATH | O_CLOEXEC);
+  if (result >= 0) return new Fd(result);
+  const context = { doing: `open ${path}`, call: "open()", subject: path, needs: [] };
+  const forbidden = result === -EACCES ? forbiddenByMode(path, 0) : undefined;
+  if (forbidden) {
+    const details = { call: context.call, errno: errnoName(result), subject: path, ...forbidden };
+    throw new PermissionError(`Cannot open ${path}: open() gave EACCES`, details);
   }
+  const likely = NOWHERE[-result];
+  throw kernelError(result, { ...context, ...(likely ? { likely, action: "look at the path" } : {}) });
 }
+
+/** The largest number a process can have: what is larger the kernel would cut off (pid_t). */
+const LARGEST_PID = 2 ** 31 - 1;
+
+/** What pidfd_open() says of a number; of a thread's it says ENOENT since 6.15. */
+const THREAD = "it is the number of a thread; name its process";
+const NO_PROCESS: { readonly [errno: number]: string } = {
+  [ESRCH]: "there is none of that number",
+  [EINVAL]: THREAD,
+  [ENOENT]: THREAD,
+  [ENOSYS]: "pidfd_open() came with kernel 5.3",
+};
 
 /** A process that a person names by its number, as a pidfd (5.3); the caller closes it. */
 export function openProcess(text: string): Fd {
   if (!/^[1-9]\d*$/.test(text))
     throw new TypeError(`Cannot read ${JSON.stringify(text)} as a process: expected its number`);
-  const result = syscall(SYSCALL_NUMBERS.get("pidfd_open") ?? -1, Number(text), 0);
+  const pid = Number(text);
+  const result = pid > LARGEST_PID ? -ESRCH : syscall(SYSCALL_NUMBERS.get("pidfd_open") ?? -1, pid, 0);
   if (result >= 0) return new Fd(result);
   const subject = `process ${text}`;
   const context = { doing: `open ${subject}`, call: "pidfd_open()", subject, needs: [] };
-  throw kernelError(result, { ...context, likely: "there is none of that number" });
+  const likely = NO_PROCESS[-result];
+  throw kernelError(result, { ...context, ...(likely ? { likely } : {}) });
 }
 
 /** Why what is in a map cannot be named by text. */

@@ -47,12 +47,12 @@ export class BpfLpmTrie<K = string, V = unknown> extends BpfKeyedMap<K, V> {
 
   /**
    * Whether there is exactly this prefix: behind one that is not there the kernel goes to the first, which follows none
-   * (trie_get_next_key). Before 6.13 and the stable kernels of that time it takes some for there that only look alike:
+   * (trie_get_next_key); in an empty trie nothing follows either. Before 6.13 and the stable kernels of that time it takes some for there that only look alike:
    * they are handed out as they were.
    */
   #stands(key: Uint8Array): boolean {
     const [next, first] = [new Uint8Array(key.length), new Uint8Array(key.length)];
-    return !this.nextKey(key, next) || (this.nextKey(0, first) && Buffer.compare(next, first) !== 0);
+    return this.nextKey(0, first) && (!this.nextKey(key, next) || Buffer.compare(next, first) !== 0);
   }
 
   protected override makeKeyCodec(): Codec {

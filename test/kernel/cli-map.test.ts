@@ -1,7 +1,7 @@
 // hello-ebpf map: maps that somebody else made, held against bpftool.
 
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { chmodSync } from "node:fs";
+import { chmodSync, readdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import {
   type BpfHashMap,
@@ -190,18 +190,33 @@ testHere(
       [["get", tasks.map("TASK_STORAGE").id, process.pid], `${process.pid}: {"number":5,"text":"five"}\n`],
       [["delete", tasks.map("TASK_STORAGE").id, process.pid], ""],
     ]);
+    const pipe = join(scratch(), "pipe");
+    expect(Bun.spawnSync(["mkfifo", pipe]).exitCode).toBe(0);
+    symlinkSync(`${pipe}.loop`, `${pipe}.loop`);
+    const thread = readdirSync("/proc/self/task").find((id) => id !== `${process.pid}`);
     const wrong = [
       [["set", outer.id, "1", "2147483000"], 1, /Cannot open map 2147483000: .* there is none of that number/],
       [["set", programs.id, "1", "foo"], 2, /Cannot read "foo" as a program/],
       [["set", programs.id, "1", "2147483000"], 1, /Cannot open program 2147483000/],
       [["set", cgroups.id, "1", "/no/such"], 1, /Cannot open \/no\/such: open\(\) gave ENOENT/],
       [["set", cgroups.id, "1", "/etc"], 1, /EBADF/],
+      [["set", cgroups.id, "1", pipe], 1, /Cannot write map cgroup_array: .* gave EBADF/], // and does not wait for a writer
+      [["set", cgroups.id, "1", "/etc/passwd/x"], 1, /open\(\) gave ENOTDIR: a part of the path is no folder/],
+      [["set", cgroups.id, "1", `${pipe}.loop`], 1, /open\(\) gave ELOOP: its links lead in a circle/],
+      [["set", cgroups.id, "1", `/${"x".repeat(300)}`], 1, /gave ENAMETOOLONG: the path, or a name in it, is too long/],
       [["set", devices.id, "1", "no_such0"], 2, /there is no interface no_such0/],
       [["set", devices.id, "1", "0"], 2, /Cannot encode 0 as ifindex/],
       [["delete", devices.id, "0"], 1, /map devmap has no 0/],
       [["get", seen.id, "8"], 1, /map bloom_filter has no 08 00 00 00/],
       [["set", byCpu.id, "1", "5"], 2, /expected an array of/],
       [["get", tasks.map("TASK_STORAGE").id, "me"], 2, /Cannot read "me" as a process/],
+      [["get", tasks.map("TASK_STORAGE").id, "2147483000"], 1, /gave ESRCH: there is none of that number/],
+      [
+        ["get", tasks.map("TASK_STORAGE").id, `${2 ** 32 + process.pid}`],
+        1,
+        /gave ESRCH: there is none of that number/,
+      ],
+      [["get", tasks.map("TASK_STORAGE").id, thread], 1, /pidfd_open\(\) gave E\w+: it is the number of a thread/],
     ] as const;
     for (const [words, status, stderr] of wrong) {
       const run = await map(...words.map(String));

@@ -536,6 +536,18 @@ describe("LPM_TRIE", () => {
     }
   });
 
+  testHere("a walk hands out nothing any more where all is deleted meanwhile, and the only prefix there is", () => {
+    using map = trie(4).set("10.0.0.0/8", 1n);
+    expect([...map]).toEqual([["10.0.0.0/8", 1n]]);
+    for (let i = 0; i < 6; i++) map.set(`10.${i}.0.0/16`, 2n);
+    let seen = 0;
+    for (const _ of map) {
+      seen++;
+      for (const prefix of [...map.keys()]) map.delete(prefix);
+    }
+    expect(seen).toBe(1);
+  });
+
   testHere("keys are read as they may be written, whatever bits others left behind the length", () => {
     for (const size of [4, 16]) {
       using map = trie(size);

@@ -43,6 +43,7 @@ export function createMap(wanted: NewMap, btf: LoadedBtf = {}, besides: readonly
   if (number < 0) throw createError(number, spec, type, besides);
   const map = newMap(spec, number, btf);
   try {
+    map.prepare();
     if (spec.contents && map instanceof BpfArray) fill(map, spec, spec.contents);
   } catch (error) {
     map.close();

@@ -115,6 +115,9 @@ export class BpfMap implements Disposable {
     return this.info().id;
   }
 
+  /** What programs that use a new map want of it before they are loaded. */
+  prepare(): void {}
+
   /** Puts a descriptor where its definition has a program or a map; 0 or -errno. */
   setSlot(index: number, fd: number): number {
     return mapUpdateElem(this.fd.number, indexKey(index), indexKey(fd));

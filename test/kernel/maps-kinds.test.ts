@@ -5,7 +5,16 @@ import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { assemble } from "elf-loader";
-import { BPF_ALU64, BPF_EXIT, BPF_JEQ, BPF_JMP, BPF_K, BPF_MOV, BPF_PROG_TYPE_SOCKET_FILTER } from "elf-loader/uapi";
+import {
+  BPF_ALU64,
+  BPF_EXIT,
+  BPF_F_MMAPABLE,
+  BPF_JEQ,
+  BPF_JMP,
+  BPF_K,
+  BPF_MOV,
+  BPF_PROG_TYPE_SOCKET_FILTER,
+} from "elf-loader/uapi";
 import { possibleCpuCount } from "../../src/host/cpus.ts";
 import {
   type BpfArena,
@@ -31,15 +40,16 @@ import {
   type BpfSockMap,
   BpfStackTrace,
   type BpfXskMap,
+  openMap,
   type PerCpuValues,
 } from "../../src/index.ts";
-import { handmadeProgram, progLoad } from "../../src/sys/bpf.ts";
+import { handmadeProgram, mapCreate, objPin, progLoad } from "../../src/sys/bpf.ts";
 import { Fd } from "../../src/sys/fd.ts";
 import { addressOf, syscall } from "../../src/sys/libc.ts";
 import { SYSCALL_NUMBERS } from "../../src/sys/syscall-numbers.ts";
 import { fixture, global, idsOf, leavesNoDescriptors, load, PACKET, runOn, thrownBy, until } from "./lib-support.ts";
 import { has, isSince, lacks, make, rowOf, u32, u64 } from "./maps-support.ts";
-import { GUEST, SLOWNESS, testHere } from "./support.ts";
+import { EXECUTABLE, GUEST, SLOWNESS, testHere, userSpace } from "./support.ts";
 
 setDefaultTimeout(10_000 * SLOWNESS);
 
@@ -516,6 +526,36 @@ test.skipIf(lacks("ARENA"))("ARENA: programs and user space see the same memory 
   expect(arena.view(15 * 4096, 4).u32[0]).toBe(0);
   arena.close();
   expect(thrownBy(() => arena.view(0, 4))).toBeInstanceOf(BpfError);
+});
+
+userSpace(() => {
+  test.skipIf(lacks("ARENA"))(
+    "ARENA: what somebody else has mapped can be opened; only its memory cannot be had",
+    () => {
+      const bpffs = join(folder, "arenas");
+      expect(Bun.spawnSync(["sh", "-c", `mkdir -p ${bpffs} && mount -t bpf bpf ${bpffs}`]).exitCode).toBe(0);
+      try {
+        const arena = { keySize: 0, valueSize: 0, maxEntries: 10 };
+        using mapped = make<BpfArena>("ARENA", arena);
+        mapped.pin(join(bpffs, "mapped"));
+        using opened = openMap(join(bpffs, "mapped")) as BpfArena;
+        expect([opened.id, opened.spec.maxEntries]).toEqual([mapped.id, 10]);
+        const refused = thrownBy(() => opened.memory) as BpfError;
+        expect([refused.errno, refused.likely]).toEqual(["EINVAL", expect.stringMatching(/^a process has it mapped/)]);
+        const cli = Bun.spawnSync([EXECUTABLE, "map", "get", join(bpffs, "mapped"), "0"]);
+        expect([cli.exitCode, cli.stderr.toString()]).toEqual([4, expect.stringContaining("ARENA")]);
+        // Nobody has mapped this one: looking at it does not either, and who wants its memory gets it.
+        using made = new Fd(mapCreate({ map_type: rowOf("ARENA").type, max_entries: 10, map_flags: BPF_F_MMAPABLE }));
+        expect(objPin(made.number, join(bpffs, "new"))).toBe(0);
+        openMap(join(bpffs, "new")).close();
+        using unmapped = openMap(join(bpffs, "new")) as BpfArena;
+        unmapped.memory.u32[0] = 7;
+        expect(unmapped.view(0, 4).u32[0]).toBe(7);
+      } finally {
+        Bun.spawnSync(["umount", bpffs]);
+      }
+    },
+  );
 });
 
 /** Two threads that run a program at the same time, while `during` is done so often; how often they ran it in all. */

@@ -53,6 +53,14 @@ export function fromItem(codec: Codec, item: unknown): unknown {
   return fromText(codec, typeof item === "bigint" ? `${item}` : (JSON.stringify(item, plain) ?? ""));
 }
 
+/** What does not fit, in a message about it. */
+export function shown(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (value instanceof Uint8Array) return `${value.byteLength} bytes`;
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  return typeof value === "object" && value !== null ? "an object" : String(value);
+}
+
 /** Bytes as they are. */
 export function bytesCodec(size: number): Codec<Uint8Array> {
   return {
@@ -60,7 +68,7 @@ export function bytesCodec(size: number): Codec<Uint8Array> {
     decode: (memory, offset) => memory.u8.slice(offset, offset + size),
     encode(value) {
       if (value instanceof Uint8Array && value.byteLength === size) return value;
-      throw new TypeError(`Cannot encode ${String(value)}: expected a Uint8Array of ${size} bytes`);
+      throw new TypeError(`Cannot encode ${shown(value)}: expected a Uint8Array of ${size} bytes`);
     },
     parse: (text) => parseBytes(text, size),
   };

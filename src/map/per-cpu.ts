@@ -4,7 +4,7 @@
 import { BPF_MAP_TYPE_LRU_PERCPU_HASH, BPF_MAP_TYPE_PERCPU_ARRAY, BPF_MAP_TYPE_PERCPU_HASH } from "elf-loader/uapi";
 import { possibleCpuCount } from "../host/cpus.ts";
 import { BpfArray } from "./array.ts";
-import { type Codec, fromItem, parseJson, scratch } from "./codec.ts";
+import { type Codec, fromItem, parseJson, scratch, shown } from "./codec.ts";
 import { BpfHashMap } from "./hash.ts";
 import type { MapType } from "./type.ts";
 
@@ -57,7 +57,7 @@ export function perCpuCodec(one: Codec): Codec<PerCpuValues> {
   let nothing: unknown;
   const checked = (values: unknown): readonly unknown[] => {
     if (Array.isArray(values) && values.length === cpus) return values;
-    throw new TypeError(`Cannot encode ${String(values)}: expected an array of ${cpus} values, one a possible CPU`);
+    throw new TypeError(`Cannot encode ${shown(values)}: expected an array of ${cpus} values, one a possible CPU`);
   };
   return {
     size: stride * cpus,

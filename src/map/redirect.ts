@@ -5,7 +5,7 @@
 import type { Memory } from "elf-loader";
 import { BPF_F_RDONLY_PROG, BPF_MAP_TYPE_CPUMAP, BPF_MAP_TYPE_DEVMAP, BPF_MAP_TYPE_DEVMAP_HASH } from "elf-loader/uapi";
 import { findInterface } from "../host/interfaces.ts";
-import { type Codec, indexCodec, parseJson, scratch } from "./codec.ts";
+import { type Codec, indexCodec, parseJson, scratch, shown } from "./codec.ts";
 import { fdOf, type HasFd } from "./descriptors.ts";
 import { BpfKeyedMap } from "./table.ts";
 import type { MapType } from "./type.ts";
@@ -44,8 +44,9 @@ function targetCodec(size: number, name: "ifindex" | "queueSize", parse = parseT
       const { [name]: number, program, ...more } = target as { [key: string]: unknown; program?: HasFd };
       for (const other of Object.keys(more))
         throw new TypeError(`Cannot encode ${other}: expected ${name} and, by its descriptor, program`);
+      if (number === undefined) throw new TypeError(`Cannot encode ${shown(value)}: ${name} is missing`);
       if (typeof number !== "number" || !Number.isInteger(number) || number < 1 || number > 0xffff_ffff)
-        throw new TypeError(`Cannot encode ${String(number)} as ${name}: expected an integer from 1`);
+        throw new TypeError(`Cannot encode ${shown(number)} as ${name}: expected an integer from 1`);
       if (program !== undefined && size < 8)
         throw new TypeError("Cannot encode a program: the map's values have 4 bytes");
       const bytes = scratch(8);

@@ -57,9 +57,13 @@ static __always_inline int is_recent(__u64 time, __u64 now)
  */
 static __always_inline int too_many_since(struct hello_user *user, __u64 now)
 {
+	/*
+	 * The count first: who comes between the two begins anew as well, so that
+	 * no old count is taken for a new one. A call or two may be forgotten.
+	 */
 	if (!is_recent(user->since, now)) {
-		user->since = now;
-		user->calls = 0;
+		*(volatile __u64 *)&user->calls = 0;
+		*(volatile __u64 *)&user->since = now;
 	}
 	__sync_fetch_and_add(&user->calls, 1);
 	return user->calls > rate_config.most;

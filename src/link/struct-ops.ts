@@ -60,23 +60,23 @@ export const structOps: Hook = {
 };
 
 const UNFIT = {
-  likely: "the struct lacks a member that the kernel needs, or another of its name is there",
+  likely: "the struct lacks a member that the kernel needs, or another of its name, or of its kind, is there",
   action: "see the kernel's log",
 };
 const ATTACHED_BEFORE = {
-  likely: "it is attached, or was: the kernel takes one of .struct_ops once",
+  likely: "it is attached, or was: the kernel takes one of .struct_ops once; or another of its kind is there",
   action: "load the object again, or put the struct into .struct_ops.link (6.4)",
 };
 
 /** Gives the struct to the kernel. Throws AttachError, PermissionError, UnsupportedError. */
 export function attachStructOps(map: BpfStructOps): Attachment {
+  const linked = (map.spec.flags & BPF_F_LINK) !== 0;
   const fail = (result: number, call: string) =>
     kernelError(result, {
       ...{ doing: `attach map ${map.name}`, call: `bpf(${call})`, subject: `map ${map.name}`, attaching: true },
       needs: ["CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN"],
-      ...(result === -EBUSY ? ATTACHED_BEFORE : UNFIT),
+      ...(result === -EBUSY && !linked ? ATTACHED_BEFORE : UNFIT),
     });
-  const linked = (map.spec.flags & BPF_F_LINK) !== 0;
   const filled = map.fill();
   // One with a link stays filled when that is closed, and takes another.
   if (filled < 0 && !(linked && filled === -EBUSY)) throw fail(filled, "BPF_MAP_UPDATE_ELEM");

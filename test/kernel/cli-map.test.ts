@@ -11,13 +11,14 @@ import {
   type BpfPerCpuArray,
   type BpfQueue,
 } from "../../src/index.ts";
-import { fixture, global, idsOf, load, testHere } from "./lib-support.ts";
+import { fixture, global, idsOf, load, testHere, until } from "./lib-support.ts";
 import { make, u32, u64 } from "./maps-support.ts";
 import {
   fewerInGuests,
   hello,
   type JsonRecord,
   linesOf,
+  readText,
   recordsOf,
   SLOWNESS,
   scratch,
@@ -193,7 +194,11 @@ testHere(
     const pipe = join(scratch(), "pipe");
     expect(Bun.spawnSync(["mkfifo", pipe]).exitCode).toBe(0);
     symlinkSync(`${pipe}.loop`, `${pipe}.loop`);
-    const thread = readdirSync("/proc/self/task").find((id) => id !== `${process.pid}`);
+    const worker = new Worker(new URL("./scripts/produce-worker.ts", import.meta.url)); // a thread that stays
+    const isWorker = (id: string) => readText(`/proc/self/task/${id}/comm`) === "Worker\n";
+    const threadOf = () => readdirSync("/proc/self/task").find(isWorker);
+    await until("there is a thread", () => threadOf() !== undefined);
+    const thread = threadOf();
     const wrong = [
       [["set", outer.id, "1", "2147483000"], 1, /Cannot open map 2147483000: .* there is none of that number/],
       [["set", programs.id, "1", "foo"], 2, /Cannot read "foo" as a program/],
@@ -226,6 +231,7 @@ testHere(
       const run = await map(...words.map(String));
       expect([words, run.status, run.stdout, stderr.test(run.stderr) || run.stderr]).toEqual([words, status, "", true]);
     }
+    worker.terminate();
   },
 );
 

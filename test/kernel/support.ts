@@ -31,7 +31,8 @@ export const ALL_MODES = fewerInGuests<ModeName | (typeof MAP_MODES)[number]>([.
 export type HookName = (typeof HOOKS)[number];
 export type ModeName = (typeof MODES)[number];
 
-function readText(path: string): string {
+/** A file's text; "" where there is none. */
+export function readText(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch {

@@ -33,6 +33,6 @@ export function attachAll(object: BpfObject, strict: boolean, verbose: boolean, 
     throw error;
   }
   report.note(`attached ${links.length} of ${all.length}`);
-  report.side("attached", { programs: object.programs.size, attached, failed });
+  report.side("attached", { programs: object.programs.size, attachable: all.length, attached, failed });
   return links;
 }

@@ -61,9 +61,14 @@ export const chain = syscallMode({
   },
   open(counter, settings, report) {
     const actor = loadActor(counter, settings);
+    const closing: { close(): void }[] = [actor];
+    const close = () => {
+      for (const one of closing.splice(0).reverse()) one.close();
+    };
     try {
       const reader = actor.ringBuffer<Excess>("events", "hello_excess");
-      const links = attachAll(actor);
+      closing.push(reader);
+      closing.push(...attachAll(actor));
       let received = 0;
       const what = `${settings.syscall} in ${windowOf(settings) / 1000} s`;
       const show = (excess: Excess) => {
@@ -77,14 +82,10 @@ export const chain = syscallMode({
         wake: () => reader.wake(),
         received: () => received,
         missed: () => recursionMisses(actor),
-        [Symbol.dispose]() {
-          for (const link of links) link.close();
-          reader.close();
-          actor.close();
-        },
+        [Symbol.dispose]: close,
       };
     } catch (error) {
-      actor.close();
+      close();
       throw error;
     }
   },

@@ -119,7 +119,7 @@ test("a map pinned by name outlives its object, is found by the next one, and is
 
 testHere("of two that pin a map at the same moment both have the one that was first", async () => {
   const turns = new Int32Array(new SharedArrayBuffer(4));
-  const folders = Array.from({ length: 60 }, pins);
+  const folders = Array.from({ length: 40 }, pins);
   const workers = [1, 2].map(() => new Worker(new URL("./scripts/pin-worker.ts", import.meta.url)));
   const [one, other] = await Promise.all(
     workers.map((worker) => {

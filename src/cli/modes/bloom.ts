@@ -5,6 +5,7 @@ import callObject from "../../../build/bpf/hello_bloom.bpf.o" with { type: "file
 import execObject from "../../../build/bpf/hello_bloom_exec.bpf.o" with { type: "file" };
 import { BpfBloomFilter, type BpfObject, bytesCodec, bytesToString } from "../../index.ts";
 import { readAccounts } from "../accounts.ts";
+import { Closing } from "../closing.ts";
 import { escapeText } from "../escape.ts";
 import type { Report } from "../report.ts";
 import type { Settings } from "../settings.ts";
@@ -57,10 +58,8 @@ export const bloom = syscallMode({
   also: { syscall: "execveat", shared: ["callers"] },
   open(first, settings, report) {
     const exec = loadExec(first, settings);
-    const closing: { close(): void }[] = [exec];
-    const close = () => {
-      for (const one of closing.splice(0).reverse()) one.close();
-    };
+    const closing = new Closing();
+    closing.push(exec);
     try {
       const filter = exec.map("known", BpfBloomFilter<Uint8Array>);
       filter.withCodecs({ value: bytesCodec(filter.spec.valueSize) });
@@ -83,10 +82,10 @@ export const bloom = syscallMode({
         missed: () => recursionMisses(exec),
         // Also what had no room in the buffer is in the filter.
         finish: () => measure(filter, readAccounts(first).produced, report),
-        [Symbol.dispose]: close,
+        [Symbol.dispose]: () => closing.close(),
       };
     } catch (error) {
-      close();
+      closing.close();
       throw error;
     }
   },

@@ -5,6 +5,7 @@
 import counterObject from "../../../build/bpf/hello_chain.bpf.o" with { type: "file" };
 import actorObject from "../../../build/bpf/hello_chain_act.bpf.o" with { type: "file" };
 import { type BpfObject, type ObjectSpec, syscallNumberOffset } from "../../index.ts";
+import { Closing } from "../closing.ts";
 import { escapeText } from "../escape.ts";
 import type { Settings } from "../settings.ts";
 import { attachAll, loadSecond } from "./second-object.ts";
@@ -61,10 +62,8 @@ export const chain = syscallMode({
   },
   open(counter, settings, report) {
     const actor = loadActor(counter, settings);
-    const closing: { close(): void }[] = [actor];
-    const close = () => {
-      for (const one of closing.splice(0).reverse()) one.close();
-    };
+    const closing = new Closing();
+    closing.push(actor);
     try {
       const reader = actor.ringBuffer<Excess>("events", "hello_excess");
       closing.push(reader);
@@ -82,10 +81,10 @@ export const chain = syscallMode({
         wake: () => reader.wake(),
         received: () => received,
         missed: () => recursionMisses(actor),
-        [Symbol.dispose]: close,
+        [Symbol.dispose]: () => closing.close(),
       };
     } catch (error) {
-      close();
+      closing.close();
       throw error;
     }
   },

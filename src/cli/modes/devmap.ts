@@ -12,6 +12,7 @@ import {
   findInterface,
   parseObject,
 } from "../../index.ts";
+import { Closing } from "../closing.ts";
 import { UsageError } from "../exit-status.ts";
 import type { Report } from "../report.ts";
 import type { Settings } from "../settings.ts";
@@ -67,10 +68,8 @@ function start(settings: Settings, report: Report): RunningMode {
   const spec = parseObject(readFileSync(devmapObject), "hello_devmap");
   spec.globals.set("from_ifindex", from.index);
   const object = BpfObject.load(spec);
-  const closing: { close(): void }[] = [object];
-  const close = () => {
-    for (const one of closing.splice(0).reverse()) one.close();
-  };
+  const closing = new Closing();
+  closing.push(object);
   try {
     const outlets = object.map("ports", BpfDevMap);
     outlets.set(0, to.index).set(1, from.index);
@@ -102,10 +101,10 @@ function start(settings: Settings, report: Report): RunningMode {
       detach: () => {
         for (const link of links) link.close();
       },
-      [Symbol.dispose]: close,
+      [Symbol.dispose]: () => closing.close(),
     };
   } catch (error) {
-    close();
+    closing.close();
     throw error;
   }
 }

@@ -14,6 +14,7 @@ import {
   type SocketAddress,
   TcpSocket,
 } from "../../index.ts";
+import { Closing } from "../closing.ts";
 import { UsageError } from "../exit-status.ts";
 import { formatSocketAddress, parseSocketAddress, reaches } from "../proxy/address.ts";
 import { TcpProxy } from "../proxy/tcp-proxy.ts";
@@ -52,10 +53,8 @@ function start(settings: Settings, report: Report): RunningMode {
   const names = { listen: formatSocketAddress(from), to: formatSocketAddress(to) };
   if (reaches(to, from)) throw new UsageError(`Expected --to to lead elsewhere, got ${names.to}, which --listen is`);
   const object = BpfObject.load(parseObject(readFileSync(sockmapObject), "hello_sockmap"));
-  const closing: { close(): void }[] = [object];
-  const close = () => {
-    for (const one of closing.splice(0).reverse()) one.close();
-  };
+  const closing = new Closing();
+  closing.push(object);
   try {
     const sources = object.map("sources", BpfSockHash<bigint>);
     for (const program of object.programs.values()) closing.push(program.attach({ fd: sources.fd.number }));
@@ -83,10 +82,10 @@ function start(settings: Settings, report: Report): RunningMode {
         maps.forwarded.delete(0n);
       },
       detach: () => proxy.stop(),
-      [Symbol.dispose]: close,
+      [Symbol.dispose]: () => closing.close(),
     };
   } catch (error) {
-    close();
+    closing.close();
     throw error;
   }
 }

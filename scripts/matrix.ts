@@ -49,7 +49,7 @@ function refusals(observed: Observed): string[] {
     for (const [mode, methods] of modes)
       for (const [method, reason] of methods) {
         // What is missing whatever the method is a matter of the mode.
-        const reasons = new Set(METHODS.map((name) => methods.get(name)));
+        const reasons = new Set(methods.values());
         const missing = reasons.size === 1 ? mode : method;
         if (reason !== undefined) lines.add(`- ${kernel}, no ${missing}: ${reason || "no reason given"}`);
       }

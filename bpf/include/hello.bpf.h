@@ -105,19 +105,25 @@ static __always_inline bool matches(void)
 }
 
 /*
- * The account of this CPU, with one more produced; NULL where this one is not
- * wanted. Atomic, because a program can be preempted by itself in another task
- * on the same CPU.
+ * The account of this CPU, with one more produced, of what the filters have let
+ * through; NULL where --count wants no more. Atomic, because a program can be
+ * preempted by itself in another task on the same CPU.
  */
-static __always_inline struct hello_account *produce(void)
+static __always_inline struct hello_account *produce_matched(void)
 {
 	__u32 key = 0;
 	struct hello_account *account = bpf_map_lookup_elem(&accounts, &key);
 
-	if (!account || !matches() || !admit())
+	if (!account || !admit())
 		return 0;
 	__sync_fetch_and_add(&account->produced, 1);
 	return account;
+}
+
+/* The same of the task that is running, where the filters let it through. */
+static __always_inline struct hello_account *produce(void)
+{
+	return matches() ? produce_matched() : 0;
 }
 
 /* Nothing reached user space: that does not count towards the limit. */

@@ -24,7 +24,6 @@ function sayWithoutEffect(options: Invocation, report: Report): void {
     if (options[name] !== undefined && !options.mode.uses.includes(name))
       report.note(`${OWN_OPTIONS[name].long} has no effect in ${options.mode.name} mode`);
   }
-  for (const [name, nothing] of options.mode.withoutCalls ? Object.entries(CALL_DEFAULTS) : [])
-    if (options[name as keyof typeof CALL_DEFAULTS] !== nothing)
-      report.note(`--${name} has no effect in ${options.mode.name} mode`);
+  for (const name of options.mode.ignores ?? [])
+    if (options[name] !== CALL_DEFAULTS[name]) report.note(`--${name} has no effect in ${options.mode.name} mode`);
 }

@@ -15,6 +15,9 @@ export const CALL_DEFAULTS = {
   comm: undefined,
 };
 
+export type CallOption = keyof typeof CALL_DEFAULTS;
+export const CALL_OPTIONS = Object.keys(CALL_DEFAULTS) as CallOption[];
+
 export type Format = "text" | "jsonl";
 
 /** Options that only some modes have a use for. */

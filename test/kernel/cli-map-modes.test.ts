@@ -115,6 +115,8 @@ const SHOWN: Record<ModeName, (run: Ended, events: number, all: Awaited<ReturnTy
   "map-of-maps": (run, events, { name }) =>
     expect(lastTable(run)).toEqual([{ key: 0, value: [{ key: name, value: events }] }]),
 };
+/** bloom watches no system call: it has one way. */
+const modesBy = (hook: HookName) => MODES.filter((mode) => mode !== "bloom" || hook === "raw_tracepoint");
 const EXPECTED: Record<ModeName, number> = {
   ...{ queue: COUNT + 10, stack: COUNT + 10, lru: COUNT + 10, "map-of-maps": COUNT + 10 },
   ...{ lpm: 65, bloom: FILES + 1 },
@@ -133,13 +135,13 @@ for (const mode of MODES) {
     expect(stderr).toMatch(
       /^hello-ebpf: Cannot create map known \(BLOOM_FILTER, .* BLOOM_FILTER came with kernel 5\.16, .*\n$/,
     );
-    for (const hook of HOOKS) console.log(`MATRIX ${KERNEL} ${mode} ${hook} no ${reason}`);
+    console.log(`MATRIX ${KERNEL} ${mode} raw_tracepoint no ${reason}`);
   });
 }
 
 for (const hook of HOOKS) {
   const reason = missingHook(hook);
-  const modes = MODES.filter((mode) => missingMap(mode) === undefined);
+  const modes = modesBy(hook).filter((mode) => missingMap(mode) === undefined);
   if (reason !== undefined) {
     test(`by ${hook}, which this kernel has not (${reason}), every mode is refused in one line`, async () => {
       for (const mode of modes) {
@@ -302,7 +304,7 @@ userSpace(() => {
       run.kill("SIGCONT");
       const { stdout, stderr } = await run.stop();
       const said = recordsOf(stdout).find(({ type }) => type === "bloom") as unknown as Record<string, number>;
-      const { files = 0, known = 0, false_positive_rate: measured = 0, expected_rate: expected } = said;
+      const { files = 0, asked = 0, known = 0, false_positive_rate: measured = 0, expected_rate: expected } = said;
       const { produced, events, lost } = summaryOf(stdout);
       expect([files, events, lost]).toEqual([produced, Math.min(3, files), Math.max(0, files - 3)]);
       // Some of many are taken for known.
@@ -310,9 +312,12 @@ userSpace(() => {
       expect(files).toBeGreaterThanOrEqual(count * 0.9);
       expect(expected).toBeCloseTo((1 - Math.exp((-5 * files) / bits)) ** 5, 10);
       expect(Math.abs(measured - Number(expected))).toBeLessThan(0.07);
-      expect(known).toBe(Math.round(measured * 10_000));
+      expect(asked).toBeWithin(1000, 10_001); // as many as there is time for
+      expect(known).toBe(Math.round(measured * asked));
       if (count === many.length) expect(measured).toBeGreaterThan(0.07);
-      expect(stderr).toContain(`${files} files; of 10000 that were never executed ${known} would be taken for known: `);
+      expect(stderr).toContain(
+        `${files} files; of ${asked} that were never executed ${known} would be taken for known: `,
+      );
     }
   });
 
@@ -384,6 +389,8 @@ userSpace(() => {
       ["ring", "--entries", "3"],
       ["bloom", "--interval", "3"],
       ["lpm", "--syscall", "write"],
+      ["bloom", "--attach", "tracepoint"],
+      ["bloom", "--syscall", "write"],
     ] as const) {
       const run = await hello(["--mode", mode, option, value, "--duration", "1ms"]);
       expect([run.status, run.stderr]).toEqual([0, expect.stringContaining(`${option} has no effect in ${mode} mode`)]);

@@ -20,6 +20,16 @@ test("a mode that no method works for is said once, and one that was not run is 
   expect(table.split("\n").filter((line) => line.startsWith("- "))).toEqual(["- 5.10, no bloom: too old"]);
 });
 
+test("a mode of one method that its kernel lacks is said by the mode's name", () => {
+  const table = renderMatrix([
+    ...ALL,
+    "MATRIX 6.12 bloom raw_tracepoint ok",
+    "MATRIX 5.10 bloom raw_tracepoint no too old",
+  ]);
+  expect(table).toContain("| bloom | none | raw_tracepoint |");
+  expect(table.split("\n").filter((line) => line.startsWith("- "))).toEqual(["- 5.10, no bloom: too old"]);
+});
+
 test("a method that failed once has failed", () => {
   expect(renderMatrix([...ALL, "MATRIX 6.12 perf fentry no EPERM", ...ALL])).toContain(
     "| perf | kprobe, tracepoint, raw_tracepoint |",

@@ -4,6 +4,7 @@ import { type Attachment, BpfObject, closeHint, type ObjectSpec } from "../../in
 import { UsageError } from "../exit-status.ts";
 import type { Running, Source } from "../modes/mode.ts";
 import { readObject, readTypes } from "../object-file.ts";
+import { recursionMisses } from "../programs.ts";
 import type { Report } from "../report.ts";
 import { attachAll } from "./attach-all.ts";
 import { bufferStreams, checkEvents, prepareBuffer } from "./buffers.ts";
@@ -78,7 +79,7 @@ function running(
     needed() {
       for (const table of tables) table.touch();
     },
-    missed: () => [...object.programs.values()].reduce((sum, program) => sum + program.recursionMisses(), 0),
+    missed: () => recursionMisses(object),
     detach,
     [Symbol.dispose]() {
       for (const link of links) link.close();

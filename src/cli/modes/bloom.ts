@@ -1,18 +1,19 @@
-// --mode bloom: program files when they are executed for the first time, remembered by a bloom filter. One program notes who
-// calls execve or execveat, by their name until then, another which file it is once the new program is there.
+// --mode bloom: program files when they are executed for the first time, remembered by a bloom filter. Whatever call executes
+// them passes by two tracepoints, where the caller is about to lose its name and where the new program is there.
 
-import callObject from "../../../build/bpf/hello_bloom.bpf.o" with { type: "file" };
-import execObject from "../../../build/bpf/hello_bloom_exec.bpf.o" with { type: "file" };
-import { BpfBloomFilter, type BpfObject, bytesCodec, bytesToString } from "../../index.ts";
+import { readFileSync } from "node:fs";
+import bloomObject from "../../../build/bpf/hello_bloom.bpf.o" with { type: "file" };
+import { BpfBloomFilter, BpfObject, bytesCodec, bytesToString, parseObject } from "../../index.ts";
 import { readAccounts } from "../accounts.ts";
 import { Closing } from "../closing.ts";
+import { configure } from "../configuration.ts";
 import { escapeText } from "../escape.ts";
+import { attachPrograms, recursionMisses } from "../programs.ts";
 import type { Report } from "../report.ts";
 import type { Settings } from "../settings.ts";
-import { attachAll, loadSecond } from "./second-object.ts";
-import { recursionMisses, syscallMode } from "./syscall-mode.ts";
+import type { Mode, RunningMode } from "./mode.ts";
 
-/** struct hello_file_event of bpf/hello_bloom_exec.bpf.c */
+/** struct hello_file_event of bpf/hello_bloom.bpf.c */
 interface FileEvent {
   readonly pid: number;
   readonly uid: number;
@@ -25,8 +26,11 @@ interface FileEvent {
 
 /** What a path begins with, by enum path_end: its first names had no room, it begins at the root, or in no folder at all. */
 const BEGINNINGS = [".../", "/", ""];
-/** How many files that nobody has executed are asked for. */
+/** How many files that nobody has executed are asked for at most, and at a time. */
 const ASKED = 10_000;
+const AT_A_TIME = 1000;
+/** The end waits no longer for it: the signal's 200 ms are for all of it, whatever else the machine does. */
+const ASKING_MS = 20;
 
 function pathOf({ file: { script }, end, used, names }: FileEvent): string {
   if (script.startsWith("/")) return script;
@@ -35,77 +39,85 @@ function pathOf({ file: { script }, end, used, names }: FileEvent): string {
   return script === "" ? path : `${path.replace(/\/$/, "")}/${script.replace(/^(\.\/+)+/, "")}`;
 }
 
-function loadExec(first: BpfObject, settings: Settings): BpfObject {
-  return loadSecond(first, settings, {
-    name: "hello_bloom_exec",
-    object: execObject,
-    shared: "callers",
-    prepare(spec) {
-      const [known, events] = [spec.maps.get("known"), spec.maps.get("events")];
-      if (known && settings.entries) known.maxEntries = settings.entries;
-      if (events && settings.bufferSize) events.maxEntries = settings.bufferSize;
-    },
-  });
+function load(settings: Settings): BpfObject {
+  const spec = parseObject(readFileSync(bloomObject), "hello_bloom");
+  configure(spec, settings, { limited: true, placed: false });
+  const [known, events] = [spec.maps.get("known"), spec.maps.get("events")];
+  if (known && settings.entries) known.maxEntries = settings.entries;
+  if (events && settings.bufferSize) events.maxEntries = settings.bufferSize;
+  return BpfObject.load(spec);
 }
 
-export const bloom = syscallMode({
-  name: "bloom",
-  description: "a program's file the first time it is executed, by a bloom filter (kernel 5.16)",
-  object: callObject,
-  refreshes: false,
-  uses: ["entries", "bufferSize"],
-  syscall: "execve",
-  also: { syscall: "execveat", shared: ["callers"] },
-  open(first, settings, report) {
-    const exec = loadExec(first, settings);
-    const closing = new Closing();
-    closing.push(exec);
-    try {
-      const filter = exec.map("known", BpfBloomFilter<Uint8Array>);
-      filter.withCodecs({ value: bytesCodec(filter.spec.valueSize) });
-      const reader = exec.ringBuffer<FileEvent>("events", "hello_file_event");
-      closing.push(reader);
-      report.bufferSize(settings.bufferSize, reader.size);
-      closing.push(...attachAll(exec));
-      let received = 0;
-      const show = (event: FileEvent) => {
-        received++;
-        const { pid, uid, command } = event;
-        const path = pathOf(event);
-        report.event({ pid, uid, command, path }, () => `${pid} ${uid} ${escapeText(command)} ${escapeText(path)}`);
-      };
-      return {
+function start(settings: Settings, report: Report): RunningMode {
+  const object = load(settings);
+  const closing = new Closing();
+  closing.push(object);
+  try {
+    const filter = object.map("known", BpfBloomFilter<Uint8Array>);
+    filter.withCodecs({ value: bytesCodec(filter.spec.valueSize) });
+    const reader = object.ringBuffer<FileEvent>("events", "hello_file_event");
+    closing.push(reader);
+    report.bufferSize(settings.bufferSize, reader.size);
+    const links = attachPrograms(object);
+    closing.push(...links);
+    const target = links.map((link) => link.target).join(" and ");
+    let received = 0;
+    const show = (event: FileEvent) => {
+      received++;
+      const { pid, uid, command } = event;
+      const path = pathOf(event);
+      report.event({ pid, uid, command, path }, () => `${pid} ${uid} ${escapeText(command)} ${escapeText(path)}`);
+    };
+    return {
+      attached: { hook: "raw_tracepoint", target, program: "on_exec", passedOver: [] },
+      source: {
         read: (limit) => reader.read(show, limit),
         wait: () => reader.wait(),
         wake: () => reader.wake(),
         received: () => received,
-        missed: () => recursionMisses(exec),
         // Also what had no room in the buffer is in the filter.
-        finish: () => measure(filter, readAccounts(first).produced, report),
-        [Symbol.dispose]: () => closing.close(),
-      };
-    } catch (error) {
-      closing.close();
-      throw error;
-    }
-  },
-});
+        finish: () => measure(filter, readAccounts(object).produced, report),
+        [Symbol.dispose]: () => reader.close(),
+      },
+      accounts: () => readAccounts(object),
+      missed: () => recursionMisses(object),
+      detach: () => {
+        for (const link of links) link.close();
+      },
+      [Symbol.dispose]: () => closing.close(),
+    };
+  } catch (error) {
+    closing.close();
+    throw error;
+  }
+}
+
+export const bloom: Mode = {
+  name: "bloom",
+  description: "a program's file the first time it is executed, by a bloom filter (kernel 5.16)",
+  refreshes: false,
+  uses: ["entries", "bufferSize"],
+  ignores: ["attach", "syscall"],
+  start,
+};
 
 /** A file is not reported where the filter takes it for known: how often it would, by trying. */
 function measure(filter: BpfBloomFilter<Uint8Array>, files: number, report: Report): void {
   const file = new Uint8Array(filter.spec.valueSize);
   const number = new DataView(file.buffer);
-  let known = 0;
-  for (let i = 1; i <= ASKED; i++) {
-    number.setUint32(0, i); // of device 0, on which nothing is
-    if (filter.mightHave(file)) known++;
-  }
-  const [measured, expected] = [known / ASKED, filter.falsePositiveRate(files)];
+  const end = performance.now() + ASKING_MS;
+  let [asked, known] = [0, 0];
+  while (asked < ASKED && (asked === 0 || performance.now() < end))
+    for (let i = 0; i < AT_A_TIME; i++) {
+      number.setUint32(0, ++asked); // of device 0, on which nothing is
+      if (filter.mightHave(file)) known++;
+    }
+  const [measured, expected] = [known / asked, filter.falsePositiveRate(files)];
   const rates = `${percent(measured)}, by arithmetic ${percent(expected)}`;
   report.remark(
     "bloom",
-    { files, asked: ASKED, known, false_positive_rate: measured, expected_rate: expected },
-    `${files} files; of ${ASKED} that were never executed ${known} would be taken for known: ${rates}`,
+    { files, asked, known, false_positive_rate: measured, expected_rate: expected },
+    `${files} files; of ${asked} that were never executed ${known} would be taken for known: ${rates}`,
   );
 }
 

@@ -2,14 +2,16 @@
 // --interval seconds, whenever they begin, is reported. They are two objects, the second loaded with the first one's maps
 // for its own.
 
+import { readFileSync } from "node:fs";
 import counterObject from "../../../build/bpf/hello_chain.bpf.o" with { type: "file" };
 import actorObject from "../../../build/bpf/hello_chain_act.bpf.o" with { type: "file" };
-import { type BpfObject, type ObjectSpec, syscallNumberOffset } from "../../index.ts";
+import { BpfObject, type ObjectSpec, parseObject, syscallNumberOffset } from "../../index.ts";
 import { Closing } from "../closing.ts";
+import { configure } from "../configuration.ts";
 import { escapeText } from "../escape.ts";
+import { attachPrograms, recursionMisses } from "../programs.ts";
 import type { Settings } from "../settings.ts";
-import { attachAll, loadSecond } from "./second-object.ts";
-import { recursionMisses, syscallMode } from "./syscall-mode.ts";
+import { syscallMode } from "./syscall-mode.ts";
 
 const DEFAULT_WINDOW_MS = 1000;
 const DEFAULT_LIMIT = 100;
@@ -35,18 +37,16 @@ function setRate(spec: ObjectSpec, settings: Settings): void {
   spec.globals.set("rate_config.most", limitOf(settings));
 }
 
+/** The second object; its filters are the first one's, which have been passed when it looks. */
 function loadActor(counter: BpfObject, settings: Settings): BpfObject {
+  const { pid: _pid, uid: _uid, comm: _comm, ...rest } = settings;
+  const spec = parseObject(readFileSync(actorObject), "hello_chain_act");
+  configure(spec, rest, { limited: true, placed: false });
+  setRate(spec, settings);
+  spec.globals.set("number_offset", syscallNumberOffset());
   const actors = ACTORS[settings.syscall] ?? ["on_exit"];
-  return loadSecond(counter, settings, {
-    name: "hello_chain_act",
-    object: actorObject,
-    shared: "users",
-    prepare(spec) {
-      setRate(spec, settings);
-      spec.globals.set("number_offset", syscallNumberOffset());
-      for (const program of spec.programs.values()) program.autoload = actors.includes(program.name);
-    },
-  });
+  for (const program of spec.programs.values()) program.autoload = actors.includes(program.name);
+  return BpfObject.load(spec, { reuse: { users: counter.map("users"), accounts: counter.map("accounts") } });
 }
 
 export const chain = syscallMode({
@@ -67,7 +67,7 @@ export const chain = syscallMode({
     try {
       const reader = actor.ringBuffer<Excess>("events", "hello_excess");
       closing.push(reader);
-      closing.push(...attachAll(actor));
+      closing.push(...attachPrograms(actor));
       let received = 0;
       const what = `${settings.syscall} in ${windowOf(settings) / 1000} s`;
       const show = (excess: Excess) => {

@@ -15,7 +15,7 @@ import {
 import { Closing } from "../closing.ts";
 import { UsageError } from "../exit-status.ts";
 import type { Report } from "../report.ts";
-import type { Settings } from "../settings.ts";
+import { CALL_OPTIONS, type Settings } from "../settings.ts";
 import type { Mode, RunningMode } from "./mode.ts";
 import { tableSource } from "./table-source.ts";
 
@@ -154,6 +154,6 @@ export const devmap: Mode = {
   description: "joins --from and --to: packets redirected between two interfaces by XDP, counted each way",
   refreshes: true,
   uses: ["interval", "from", "to", "xdp"],
-  withoutCalls: true,
+  ignores: CALL_OPTIONS,
   start,
 };

@@ -16,6 +16,7 @@ export const lpm = syscallMode({
   object,
   refreshes: true,
   uses: ["interval", "cidr"],
+  ignores: ["syscall"],
   syscall: "connect",
   prepare(spec, { cidr = [] }) {
     spec.globals.set("arguments", syscallArgumentOffsets());

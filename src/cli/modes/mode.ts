@@ -2,7 +2,7 @@
 
 import type { Accounts } from "../accounts.ts";
 import type { Attached, Report } from "../report.ts";
-import type { OwnOption, Settings } from "../settings.ts";
+import type { CallOption, OwnOption, Settings } from "../settings.ts";
 
 /** What a mode reads, from the moment its program is loaded until its last word. */
 export interface Source extends Disposable {
@@ -47,8 +47,8 @@ export interface Mode {
   readonly refreshes: boolean;
   /** Which of the options for some modes only it has a use for. */
   readonly uses: readonly OwnOption[];
-  /** It watches no system call: what chooses among calls has no effect. */
-  readonly withoutCalls?: boolean;
+  /** What of that which chooses among calls has no effect on it. */
+  readonly ignores?: readonly CallOption[];
   /** Loads, opens what reads, attaches. Throws BpfError or UsageError; then nothing is left behind. */
   readonly start: (settings: Settings, report: Report) => RunningMode;
 }

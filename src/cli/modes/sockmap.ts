@@ -19,7 +19,7 @@ import { UsageError } from "../exit-status.ts";
 import { formatSocketAddress, parseSocketAddress, reaches } from "../proxy/address.ts";
 import { TcpProxy } from "../proxy/tcp-proxy.ts";
 import type { Report } from "../report.ts";
-import type { Settings } from "../settings.ts";
+import { CALL_OPTIONS, type Settings } from "../settings.ts";
 import type { Mode, RunningMode } from "./mode.ts";
 
 const REQUIRED = { listen: "--listen", to: "--to" } as const;
@@ -122,6 +122,6 @@ export const sockmap: Mode = {
   description: "a TCP proxy from --listen to --to whose bytes stay in the kernel; a line for each connection",
   refreshes: false,
   uses: ["listen", "to"],
-  withoutCalls: true,
+  ignores: CALL_OPTIONS,
   start,
 };

@@ -1,18 +1,12 @@
 // The modes whose program runs at a system call's entry, by the first hook that the kernel allows.
 
 import { readFileSync } from "node:fs";
-import {
-  type BpfObject,
-  type LoadOptions,
-  parseObject,
-  SYSCALL_HOOKS,
-  type WatchedSyscall,
-  watchSyscall,
-} from "../../index.ts";
+import { type BpfObject, type LoadOptions, parseObject, SYSCALL_HOOKS, watchSyscall } from "../../index.ts";
 import { readAccounts } from "../accounts.ts";
 import { configure } from "../configuration.ts";
+import { recursionMisses } from "../programs.ts";
 import type { Report } from "../report.ts";
-import { DEFAULT_SYSCALL, type Settings } from "../settings.ts";
+import type { Settings } from "../settings.ts";
 import type { Mode, RunningMode, Source } from "./mode.ts";
 
 /** What such a mode answers for itself. */
@@ -23,8 +17,6 @@ export interface SyscallMode extends Omit<Mode, "start"> {
   readonly places?: boolean;
   /** The one system call that it is about, whatever --syscall says. */
   readonly syscall?: string;
-  /** Another call that the same program watches by the same hook, writing these maps of the first one's. */
-  readonly also?: { readonly syscall: string; readonly shared: readonly string[] };
   /** Before load: what the options change in the object besides the configuration. */
   readonly prepare?: (spec: BpfObject["spec"], settings: Settings) => void;
   /** What must be possible until the end besides reading the accounts, tried: throws where it is not. */
@@ -46,25 +38,9 @@ function specOf(row: SyscallMode, settings: Settings): BpfObject["spec"] {
   return spec;
 }
 
-/** Of all programs that were loaded. */
-export const recursionMisses = (object: BpfObject): number =>
-  [...object.programs.values()].reduce((sum, program) => sum + program.recursionMisses(), 0);
-
-function watchAlso(
-  row: SyscallMode,
-  { syscall, shared }: NonNullable<SyscallMode["also"]>,
-  settings: Settings,
-  first: WatchedSyscall,
-): WatchedSyscall {
-  const reuse = Object.fromEntries(shared.map((name) => [name, first.object.map(name)]));
-  return watchSyscall(specOf(row, { ...settings, syscall }), syscall, [first.hook], () => {}, { reuse });
-}
-
 /** The object attached, and what reads it, opened before the first event can come. */
 function start(row: SyscallMode, given: Settings, report: Report): RunningMode {
   const settings = row.syscall === undefined ? given : { ...given, syscall: row.syscall };
-  if (settings.syscall !== given.syscall && given.syscall !== DEFAULT_SYSCALL)
-    report.note(`--syscall has no effect in ${row.name} mode`);
   const spec = specOf(row, settings);
   const hooks = settings.attach === "auto" ? SYSCALL_HOOKS : [settings.attach];
   let source: Source | undefined;
@@ -73,32 +49,24 @@ function start(row: SyscallMode, given: Settings, report: Report): RunningMode {
       source?.[Symbol.dispose]();
       source = row.open(loaded, settings, report);
     };
-    const first = watchSyscall(spec, settings.syscall, hooks, ready, row.loadOptions?.(settings));
-    const { object, link, ...attached } = first;
+    const { object, link, ...attached } = watchSyscall(
+      spec,
+      settings.syscall,
+      hooks,
+      ready,
+      row.loadOptions?.(settings),
+    );
     const opened = source as unknown as Source;
-    const watched = [first];
-    const detach = () => {
-      for (const one of watched) one.link.close();
-    };
-    const close = () => {
-      detach();
-      for (const one of watched) one.object.close();
-    };
-    try {
-      if (row.also) watched.push(watchAlso(row, row.also, settings, first));
-    } catch (error) {
-      close();
-      throw error;
-    }
     return {
       source: opened,
       attached: { ...attached, target: link.target, means: link.means },
       accounts: () => readAccounts(object),
       needed: () => row.needed?.(object),
-      missed: () => watched.reduce((sum, one) => sum + recursionMisses(one.object), opened.missed?.() ?? 0),
-      detach,
+      missed: () => recursionMisses(object) + (opened.missed?.() ?? 0),
+      detach: () => link.close(),
       [Symbol.dispose]() {
-        close();
+        link.close();
+        object.close();
         opened[Symbol.dispose]();
       },
     };

@@ -12,9 +12,9 @@ export function runMode(options: Invocation, surroundings: Surroundings): Promis
   const start = (report: Report) => {
     const running = mode.start(options, report);
     report.attached(mode.name, attach, running.attached);
+    sayWithoutEffect(options, report); // not before: what fails is one line
     return running;
   };
-  sayWithoutEffect(options, surroundings.report);
   return run(options, start, surroundings);
 }
 

@@ -395,6 +395,20 @@ userSpace(() => {
       const run = await hello(["--mode", mode, option, value, "--duration", "1ms"]);
       expect([run.status, run.stderr]).toEqual([0, expect.stringContaining(`${option} has no effect in ${mode} mode`)]);
     }
+    const refused = await hello([
+      "--mode",
+      "sockmap",
+      "--comm",
+      "sh",
+      "--listen",
+      "127.0.0.1:1",
+      "--to",
+      "127.0.0.1:1",
+    ]);
+    expect([refused.status, refused.stderr]).toEqual([
+      2,
+      expect.stringMatching(/^hello-ebpf: Expected --to to lead elsewhere.*\n$/),
+    ]);
   });
 
   test("each mode ends in order by its command's end, a time and a count", async () => {

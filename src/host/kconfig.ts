@@ -2,7 +2,6 @@
 // (CONFIG_IKCONFIG_PROC), in this order as libbpf has it.
 
 import { readFileSync } from "node:fs";
-import { gunzipSync } from "node:zlib";
 import { UnsupportedError } from "elf-loader";
 import { kernelRelease } from "./kernel.ts";
 
@@ -36,4 +35,4 @@ function read(path: string): Uint8Array<ArrayBuffer> | undefined {
   }
 }
 
-const unpack = (bytes: Uint8Array<ArrayBuffer> | undefined) => bytes && gunzipSync(bytes);
+const unpack = (bytes: Uint8Array<ArrayBuffer> | undefined) => bytes && Bun.gunzipSync(bytes);

@@ -126,6 +126,7 @@ describe("what does not fit is refused, and nothing is changed", () => {
     ["all.raw", [1, 2], /2 elements, not 4/],
     ["all.u64", 1n << 64n, /does not fit/],
     ["all.f64", 1n, /not a number/],
+    ["all.f32", 1e300, /1e\+300 does not fit a float of 4 bytes/],
     ["bits.b", 8, /0 to 7/],
     ["bits.c", -17, /-16 to 15/],
     ["origin", { x: 1, z: 2 }, /no member z/],

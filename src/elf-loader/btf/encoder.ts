@@ -135,6 +135,8 @@ class Writers {
   #float(size: number): Write {
     return (target, at, value, path) => {
       if (typeof value !== "number") throw mismatch(target, at, path, value, "a number");
+      if (size === 4 && Number.isFinite(value) && !Number.isFinite(Math.fround(value)))
+        throw refusal(target, at, `Cannot set ${path}: ${value} does not fit a float of 4 bytes`);
       const view = viewOf(target.bytes);
       if (size === 4) view.setFloat32(at, value, this.#little);
       else view.setFloat64(at, value, this.#little);

@@ -1,11 +1,11 @@
 // BPF_MAP_TYPE_ARRAY (kernel/bpf/arraymap.c): values by index, all there from the start. Global data (.data,
-// .rodata, .bss) are arrays of one value, the section.
+// .rodata, .bss) are arrays of one value, the section: its variables by name where BTF tells them (section-codec.ts).
 
 import { BpfRuntimeError, Memory } from "elf-loader";
 import { BPF_ANY, BPF_MAP_TYPE_ARRAY, PROT_READ, PROT_WRITE } from "elf-loader/uapi";
 import { PAGE_SIZE } from "../sys/libc.ts";
 import { Mapping } from "../sys/mapping.ts";
-import { type Codec, indexCodec, indexKey } from "./codec.ts";
+import { bytesCodec, type Codec, indexCodec, indexKey } from "./codec.ts";
 import { BpfTable } from "./table.ts";
 import type { MapType } from "./type.ts";
 
@@ -22,10 +22,21 @@ export class BpfArray<V = unknown, W = V> extends BpfTable<number, V, W> {
     return this.length;
   }
 
-  /** Writes a value as bytes, exactly its size: the content of a data section. */
+  /** How many bytes the kernel copies as one value: those of all CPUs where each has its own. */
+  get #copied(): number {
+    return this.wrapValue(bytesCodec(this.spec.valueSize) as Codec).size;
+  }
+
+  /** A value as bytes whatever BTF says: the content of a data section. Undefined beyond the end. */
+  getBytes(index: number): Uint8Array | undefined {
+    const bytes = new Uint8Array(this.#copied);
+    return this.lookup(indexKey(index), bytes) ? bytes : undefined;
+  }
+
+  /** Writes a value as bytes, exactly its size. */
   setBytes(index: number, bytes: Uint8Array): void {
-    if (bytes.byteLength !== this.spec.valueSize) {
-      const sizes = `${bytes.byteLength} bytes given, its values have ${this.spec.valueSize}`;
+    if (bytes.byteLength !== this.#copied) {
+      const sizes = `${bytes.byteLength} bytes given, its values have ${this.#copied}`;
       throw new BpfRuntimeError(`Cannot write map ${this.name}: ${sizes}`, { subject: `map ${this.name}` });
     }
     this.update(indexKey(index), bytes, BPF_ANY);

@@ -18,7 +18,6 @@ import { mapType } from "./index.ts";
 import { type BpfMap, type InnerMaps, type MapInfo, readMapInfo } from "./map.ts";
 import { pinnedError } from "./pin-error.ts";
 import { probeMapType } from "./probe.ts";
-import { sectionCodec } from "./section-codec.ts";
 import type { MapType } from "./type.ts";
 
 /** The object's BTF, in TypeScript and, where the kernel took it, in the kernel. */
@@ -258,9 +257,7 @@ function adoptMap(fd: number, subject = `descriptor ${fd}`): BpfMap {
     });
   }
   const [spec, types] = [specOf(info), btfOf(info)];
-  const map = newMap(spec, fd, { types });
-  const section = types && sectionCodec(types, spec.valueTypeId, spec.valueSize);
-  return section ? map.withCodecs({ value: section }) : map;
+  return newMap(spec, fd, { types });
 }
 
 /** The definition that would make the same map. */

@@ -19,6 +19,7 @@ import { readField } from "../sys/struct.ts";
 import { causeOf } from "./causes.ts";
 import { type AnyCodec, type Codec, codecOf, fromText, indexKey } from "./codec.ts";
 import { pinError } from "./pin-error.ts";
+import { sectionCodec } from "./section-codec.ts";
 import { walkKeys } from "./walk.ts";
 
 /** What a map needs besides itself: the types of its keys and values, and how maps inside it are made and opened. */
@@ -184,7 +185,10 @@ export class BpfMap implements Disposable {
   }
 
   protected makeValueCodec(): Codec {
-    return this.wrapValue(codecOf(this.context.btf, this.spec.valueTypeId, this.spec.valueSize));
+    const { btf } = this.context;
+    const { valueTypeId, valueSize } = this.spec;
+    const section = btf && sectionCodec(btf, valueTypeId, valueSize);
+    return this.wrapValue(section ?? codecOf(btf, valueTypeId, valueSize));
   }
 
   /** What the kernel copies at once, made of the codec of one value: per-CPU maps have several. */

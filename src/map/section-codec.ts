@@ -1,4 +1,4 @@
-// A data section of an object that somebody else loaded, as its variables by name (BTF_KIND_DATASEC).
+// A data section of an object, one's own or somebody else's, as its variables by name (BTF_KIND_DATASEC).
 
 import { type Btf, type BtfDatasec, Memory, ObjectError } from "elf-loader";
 import { bytesCodec, type Codec, codecOf, fromItem, parseJson } from "./codec.ts";

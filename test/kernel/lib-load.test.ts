@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { BPF_F_MMAPABLE, BPF_MAP_TYPE_HASH } from "elf-loader/uapi";
 import {
   AttachError,
-  type BpfArray,
+  BpfArray,
   type BpfError,
   BpfObject,
   BpfRuntimeError,
@@ -36,6 +36,7 @@ import {
   PACKET,
   ROOT,
   runScript,
+  testHere,
   thrownBy,
   until,
 } from "./lib-support.ts";
@@ -53,6 +54,22 @@ test("data sections have their content, and programs read and write it", () => {
   expect(global(object, "counter", ".data").value).toBe(146);
   global(object, "counter", ".data").value = 1000;
   expect(advance(object)).toBe((1000 + 3) * 2 + 6 + 1);
+});
+
+testHere("a data section of a running object is its variables by name, one written is written whole", () => {
+  using object = load("lib_data");
+  const data = object.map(".data", BpfArray<{ counter: number }>);
+  advance(object);
+  expect(data.get(0)).toEqual({ counter: 43 });
+  expect(object.map(".bss", BpfArray).get(0)).toEqual({ total: 1n });
+  const settings = { factor: 2, pair: [5, 6], name: "lib" };
+  expect(object.map(".rodata", BpfArray).get(0)).toEqual({ step: 3, settings });
+  data.set(0, { counter: 1000 });
+  expect(advance(object)).toBe((1000 + 3) * 2 + 6 + 1);
+  expect(data.getBytes(0)).toEqual(new Uint8Array(new Uint32Array([1003]).buffer));
+  expect([data.getBytes(1), thrownBy(() => data.set(0, {} as never))]).toEqual([undefined, expect.any(TypeError)]);
+  using shared = BpfObject.load(fixture("lib_data"), { reuse: { ".data": data } });
+  expect(shared.map(".data", BpfArray).get(0)).toEqual({ counter: 1003 });
 });
 
 test("globals set by name before load are what the program sees", () => {
@@ -79,7 +96,7 @@ test("two loads of one spec share nothing", () => {
 test("read-only data is frozen: user space cannot write it any more", () => {
   using object = load("lib_data");
   const rodata = object.map(".rodata") as BpfArray;
-  const error = thrownBy(() => rodata.setBytes(0, rodata.get(0) as Uint8Array));
+  const error = thrownBy(() => rodata.setBytes(0, rodata.getBytes(0) as Uint8Array));
   expect(error).toBeInstanceOf(BpfRuntimeError);
   expect(error).toMatchObject({ errno: "EPERM", likely: "it is frozen: user space may only read it" });
 });

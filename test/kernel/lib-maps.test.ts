@@ -158,6 +158,13 @@ test("bytes of another size than the value's are refused: the kernel would read 
     expect(thrownBy(() => slots.setBytes(0, new Uint8Array(size)))).toBeInstanceOf(BpfRuntimeError);
   slots.setBytes(0, new Uint8Array(16).fill(1));
   expect((slots.get(0) as { count: number }).count).toBe(0x01010101);
+  // A per-CPU array's are those of all CPUs.
+  const byCpu = object.map("by_cpu") as BpfPerCpuArray<number>;
+  expect(thrownBy(() => byCpu.setBytes(0, new Uint8Array(byCpu.spec.valueSize)))).toBeInstanceOf(BpfRuntimeError);
+  const all = byCpu.getBytes(0) as Uint8Array;
+  expect(all).toHaveLength(8 * (byCpu.get(0)?.length ?? 0));
+  byCpu.setBytes(0, all.fill(2));
+  expect(byCpu.get(0)?.max()).toBe(0x02020202);
 });
 
 test("a per-CPU array has one value for each possible CPU, by its number", () => {

@@ -59,7 +59,7 @@ export function global(object: BpfObject, name: string, section = ".bss") {
   const map = object.map(section) as BpfArray;
   const inKernel = (): ObjectSpec => {
     const spec = object.spec.copy();
-    spec.maps.get(section)?.contents?.set(map.get(0) as Uint8Array);
+    spec.maps.get(section)?.contents?.set(map.getBytes(0) as Uint8Array);
     return spec;
   };
   return {
@@ -69,7 +69,7 @@ export function global(object: BpfObject, name: string, section = ".bss") {
     set value(value: unknown) {
       const spec = inKernel();
       spec.globals.set(name, value);
-      map.set(0, spec.maps.get(section)?.contents);
+      map.setBytes(0, spec.maps.get(section)?.contents as Uint8Array);
     },
   };
 }

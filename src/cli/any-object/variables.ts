@@ -27,7 +27,7 @@ function variableTable(map: BpfArray, btf: Btf, { name, type }: { name: string; 
   const decode = compileDecoder(btf, type);
   const size = btf.sizeOf(type);
   const read = () => {
-    const section = map.get(0) as Uint8Array;
+    const section = map.getBytes(0) as Uint8Array;
     return decode(Memory.from(section.slice(offset, offset + size)), 0); // aligned by the copy, as decoders want it
   };
   const table: Table = {

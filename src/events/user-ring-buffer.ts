@@ -2,6 +2,7 @@
 // program takes records out by bpf_user_ringbuf_drain(). The layout is that of the ring buffer: one page with the
 // consumer's position, here read-only, one with the producer's, and the data mapped twice in a row.
 
+import { BpfRuntimeError } from "elf-loader";
 import { BPF_RINGBUF_HDR_SZ, PROT_READ, PROT_WRITE } from "elf-loader/uapi";
 import type { BpfMap } from "../map/map.ts";
 import { loadU32, PAGE_SIZE } from "../sys/libc.ts";
@@ -12,15 +13,18 @@ import { mapPart } from "./map-part.ts";
 export class UserRingBuffer<T = Uint8Array> implements Disposable {
   /** Bytes, headers of 8 bytes a record included. */
   readonly size: number;
+  readonly #subject: string;
   readonly #encode: (value: T) => Uint8Array;
   readonly #consumer: Mapping;
   readonly #producer: Mapping;
   readonly #producerPosition: BigInt64Array;
   readonly #data: Mapping["memory"];
   #position: bigint;
+  #closed = false;
 
   constructor(map: BpfMap, encode: (value: T) => Uint8Array) {
     this.size = map.spec.maxEntries;
+    this.#subject = `map ${map.name}`;
     this.#encode = encode;
     this.#consumer = mapPart(map, PAGE_SIZE, PROT_READ, 0);
     try {
@@ -34,8 +38,12 @@ export class UserRingBuffer<T = Uint8Array> implements Disposable {
     this.#position = Atomics.load(this.#producerPosition, 0);
   }
 
-  /** Bytes that the program has not taken yet. */
+  /** Bytes that the program has not taken yet. Throws BpfRuntimeError once it is closed, as write() does. */
   get pending(): number {
+    if (this.#closed)
+      throw new BpfRuntimeError(`Cannot use the user ring buffer of ${this.#subject}: it is closed`, {
+        subject: this.#subject,
+      });
     return (Number(BigInt.asIntN(32, this.#position)) - loadU32(this.#consumer.address)) >>> 0;
   }
 
@@ -60,6 +68,7 @@ export class UserRingBuffer<T = Uint8Array> implements Disposable {
   }
 
   close(): void {
+    this.#closed = true;
     this.#consumer.close();
     this.#producer.close();
   }

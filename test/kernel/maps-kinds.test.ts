@@ -508,6 +508,9 @@ test.skipIf(lacks("USER_RINGBUF"))(
     while (filled < 1000 && plain.write(new Uint8Array(17))) filled++;
     expect([filled, plain.pending, take()]).toEqual([128, 4096, 128]);
     expect(() => plain.write(new Uint8Array(4096))).toThrow(RangeError);
+    plain.close();
+    for (const use of [() => plain.write(new Uint8Array(8)), () => plain.pending])
+      expect((thrownBy(use) as BpfError).message).toContain("of map orders: it is closed");
   },
 );
 

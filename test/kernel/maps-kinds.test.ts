@@ -404,7 +404,7 @@ test("CGROUP_STORAGE: what a program keeps for the cgroup that it is attached to
     const [[key, count] = []] = [...all];
     const [[, counts] = []] = [...byCpu];
     expect(count).toBeGreaterThanOrEqual(5n);
-    expect(counts?.sum()).toBe(count);
+    expect(counts?.sum()).toBeGreaterThanOrEqual(count as bigint); // read later, and others may send meanwhile
     if (key === undefined || count === undefined) throw new Error("no entry");
     expect(all.get(key)).toBe(count);
     all.set(key, 0n);

@@ -6,6 +6,7 @@
  */
 #include "hello.bpf.h"
 #include "hello_kernel.bpf.h"
+#include <linux/errno.h>
 #include <bpf/bpf_core_read.h>
 
 #define NAME_SIZE 256   /* NAME_MAX and its end */
@@ -22,6 +23,7 @@ struct hello_file {
 	__u64 number;
 	__u32 device;
 	__u32 generation; /* numbers are given again */
+	__u64 written; /* ns; where nobody counts generations (overlayfs), and what is written anew in place */
 	char script[SCRIPT_SIZE];
 };
 
@@ -61,6 +63,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct hello_file_event);
 } making SEC(".maps");
+
+/* What is being added to them at this moment: of two processors that execute a file at once, one tells of it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 64);
+	__type(key, struct hello_file);
+	__type(value, __u32);
+} adding SEC(".maps");
 
 struct hello_caller {
 	char command[TASK_COMM_LEN];
@@ -120,6 +130,24 @@ static __always_inline void name_path(struct hello_file_event *event, struct den
 	event->used = used;
 }
 
+static __always_inline __u64 in_ns(struct timespec64 time)
+{
+	return time.tv_sec * 1000000000ULL + time.tv_nsec;
+}
+
+/* When its content was written last. */
+static __always_inline __u64 written(struct inode *inode)
+{
+	struct inode___before_6_11 *before_6_11 = (void *)inode;
+	struct inode___before_6_7 *before_6_7 = (void *)inode;
+
+	if (bpf_core_field_exists(inode->i_mtime_sec))
+		return BPF_CORE_READ(inode, i_mtime_sec) * 1000000000ULL + BPF_CORE_READ(inode, i_mtime_nsec);
+	if (bpf_core_field_exists(before_6_11->__i_mtime))
+		return in_ns(BPF_CORE_READ(before_6_11, __i_mtime));
+	return in_ns(BPF_CORE_READ(before_6_7, i_mtime));
+}
+
 static __always_inline bool identify(struct hello_file_event *event, struct linux_binprm *bprm)
 {
 	struct hello_file *file = &event->file;
@@ -128,6 +156,7 @@ static __always_inline bool identify(struct hello_file_event *event, struct linu
 	struct vfsmount *mount = BPF_CORE_READ(bprm, file, f_path.mnt);
 	struct dentry *dentry = BPF_CORE_READ(bprm, file, f_path.dentry);
 	struct inode *inode;
+	bool is_script = false;
 
 	/* What is behind the end is zero, so that one file is always the same bytes. */
 	__builtin_memset(file, 0, sizeof(*file));
@@ -136,16 +165,18 @@ static __always_inline bool identify(struct hello_file_event *event, struct linu
 	if (name != BPF_CORE_READ(bprm, interp)) {
 		if (bpf_probe_read_kernel_str(file->script, SCRIPT_SIZE, name) <= 0)
 			return false;
-		if (file->script[0] == '/')
-			return true;
+		is_script = true;
 		mount = BPF_CORE_READ(task, fs, pwd.mnt);
-		dentry = BPF_CORE_READ(task, fs, pwd.dentry);
+		dentry = file->script[0] == '/' ? BPF_CORE_READ(task, fs, root.dentry) : BPF_CORE_READ(task, fs, pwd.dentry);
 	}
 	inode = BPF_CORE_READ(dentry, d_inode);
 	file->number = BPF_CORE_READ(inode, i_ino);
 	file->device = BPF_CORE_READ(inode, i_sb, s_dev);
 	file->generation = BPF_CORE_READ(inode, i_generation);
-	name_path(event, dentry, mount);
+	if (!is_script)
+		file->written = written(inode);
+	if (file->script[0] != '/')
+		name_path(event, dentry, mount);
 	return true;
 }
 
@@ -172,6 +203,22 @@ SEC("raw_tracepoint/task_rename") int on_rename(struct bpf_raw_tracepoint_args *
 	return 0;
 }
 
+/* The account of this CPU where the file is new; then it is not any more. */
+static __always_inline struct hello_account *add(struct hello_file *file)
+{
+	struct hello_account *account = 0;
+	__u32 here = 1;
+
+	if (!bpf_map_peek_elem(&known, file) || bpf_map_update_elem(&adding, file, &here, BPF_NOEXIST) == -EEXIST)
+		return 0;
+	if (bpf_map_peek_elem(&known, file)) /* still, after whoever was adding it before */
+		account = produce_matched();
+	if (account)
+		bpf_map_push_elem(&known, file, BPF_ANY);
+	bpf_map_delete_elem(&adding, file);
+	return account;
+}
+
 /* TP_PROTO(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm) of include/trace/events/sched.h */
 SEC("raw_tracepoint/sched_process_exec") int on_exec(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -186,12 +233,9 @@ SEC("raw_tracepoint/sched_process_exec") int on_exec(struct bpf_raw_tracepoint_a
 	bpf_map_delete_elem(&callers, &thread);
 	if (!identify(event, (void *)ctx->args[2]))
 		return 0;
-	if (!bpf_map_peek_elem(&known, &event->file))
-		return 0;
-	account = produce_matched();
+	account = add(&event->file);
 	if (!account)
 		return 0;
-	bpf_map_push_elem(&known, &event->file, BPF_ANY);
 	describe(event);
 	if (bpf_ringbuf_output(&events, event, sizeof(*event), 0))
 		lose(account);

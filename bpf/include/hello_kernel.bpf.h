@@ -11,10 +11,25 @@ struct super_block {
 	__u32 s_dev;
 };
 
+struct timespec64 {
+	__s64 tv_sec;
+	long tv_nsec;
+};
+
 struct inode {
 	struct super_block *i_sb;
 	unsigned long i_ino;
 	__u32 i_generation;
+	__s64 i_mtime_sec; /* 6.11 */
+	__u32 i_mtime_nsec;
+};
+
+struct inode___before_6_11 {
+	struct timespec64 __i_mtime; /* 6.7 */
+};
+
+struct inode___before_6_7 {
+	struct timespec64 i_mtime;
 };
 
 struct qstr {
@@ -47,6 +62,7 @@ struct file {
 };
 
 struct fs_struct {
+	struct path root;
 	struct path pwd;
 };
 

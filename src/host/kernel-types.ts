@@ -18,7 +18,7 @@ export function kernelTypes(instead?: Btf): CoreTargets {
 function refuse(): never {
   throw new UnsupportedError(`Cannot read the kernel's types: ${FOLDER}/vmlinux is not there`, {
     likely: `kernel ${kernelRelease()} was built without CONFIG_DEBUG_INFO_BTF, or /sys is not mounted`,
-    action: "mount /sys, or give the kernel's BTF as a file (--btf)",
+    action: "mount /sys; what an object of one's own needs of it, load and run take from a file too (--btf)",
   });
 }
 

@@ -2,7 +2,7 @@
 // by what only it does.
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { closeSync, copyFileSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, closeSync, copyFileSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { addressOf, syscall } from "../../src/sys/libc.ts";
 import { SYSCALL_NUMBERS } from "../../src/sys/syscall-numbers.ts";
@@ -71,8 +71,11 @@ const SCRIPTS = join(import.meta.dir, "scripts");
 const programs = join(folder, "programs");
 mkdirSync(programs);
 for (let i = 0; i < FILES; i++) copyFileSync(join(ROOT, "build/least-program"), join(programs, `p${i}`));
-/** A shell script that executes every one of the files twice. */
+/** Of a shell script: every one of the files is executed twice. */
 const everyFileTwice = `for n in 1 2; do i=0; while [ $i -lt ${FILES} ]; do ${programs}/p$i; i=$((i+1)); done; done`;
+/** One of them is another from then on, in its place. */
+const rewritten = `${programs}/p0`;
+const ANEW = `cat ${programs}/p1 >${rewritten}; ${rewritten}`;
 
 /** Every mode at once by one hook, while things happen that only they watch. */
 async function watchAll(hook: HookName, modes: readonly ModeName[]) {
@@ -81,7 +84,7 @@ async function watchAll(hook: HookName, modes: readonly ModeName[]) {
   const filter = (mode: ModeName) => (mode === "lpm" ? ["--pid", `${process.pid}`, ...CIDRS] : ["--comm", shell.name]);
   const started = modes.map((mode) => new Hello(["--mode", mode, ...common, ...filter(mode)]));
   await Promise.all(started.map((run) => run.attached()));
-  expect(await shell.run(["-c", `${processes(COUNT - 2 * FILES)}; ${everyFileTwice}`])).toBe(0);
+  expect(await shell.run(["-c", `${processes(COUNT - 2 * FILES - 2)}; ${everyFileTwice}; ${ANEW}`])).toBe(0);
   const classes = connectAll();
   await Bun.sleep(600); // one refresh, in which map-of-maps gives the user a map
   expect(await shell.run(["-c", processes(10)])).toBe(0);
@@ -110,7 +113,8 @@ const SHOWN: Record<ModeName, (run: Ended, events: number, all: Awaited<ReturnTy
   bloom(run) {
     const paths = eventsOf(run).map(({ path }) => path);
     const expected = Array.from({ length: FILES }, (_, i) => join(programs, `p${i}`));
-    expect(paths).toEqual([join(ROOT, "build/least-program"), ...expected]);
+    const cat = realpathSync(Bun.which("cat") ?? "");
+    expect(paths).toEqual([join(ROOT, "build/least-program"), ...expected, cat, rewritten]);
   },
   "map-of-maps": (run, events, { name }) =>
     expect(lastTable(run)).toEqual([{ key: 0, value: [{ key: name, value: events }] }]),
@@ -119,7 +123,7 @@ const SHOWN: Record<ModeName, (run: Ended, events: number, all: Awaited<ReturnTy
 const modesBy = (hook: HookName) => MODES.filter((mode) => mode !== "bloom" || hook === "raw_tracepoint");
 const EXPECTED: Record<ModeName, number> = {
   ...{ queue: COUNT + 10, stack: COUNT + 10, lru: COUNT + 10, "map-of-maps": COUNT + 10 },
-  ...{ lpm: 65, bloom: FILES + 1 },
+  ...{ lpm: 65, bloom: FILES + 3 },
 };
 
 /** Why the kernel has not what a mode is about. */
@@ -274,7 +278,7 @@ userSpace(() => {
     const again = `cp ${least} new; ./new; rm new;`; // the same number, as likely as not
     const lines = [
       `cd ${folder}; ./nowhere; PATH=/nowhere:${folder}/one:$PATH; prog; ./link; one/../one/prog; cd two; ./prog; ./script`,
-      `../one/script; ./script; ${folder}/two/script; ${long}/a; ${long}/b; ${long}/a; cd ..; ${again} ${again}`,
+      `../one/script; ./script; ${folder}/two/script; ${long}/a; ${long}/b; ${long}/a; cd ..; ${folder}/two/script; ${again} ${again}`,
     ];
     await shell.run([
       "-c",
@@ -288,6 +292,50 @@ userSpace(() => {
       ...[realpathSync(process.execPath), inFolder("by-fd")],
     ]);
     expect(new Set(events.map(({ command }) => command))).toEqual(new Set([shell.name]));
+  });
+
+  test("bloom: a name that was given up, another user, another mount and a deep folder", async () => {
+    const shell = new NamedProgram(folder, "sh");
+    const place = join(folder, "places");
+    const deep = join(place, ...new Array(70).fill("d"));
+    mkdirSync(deep, { recursive: true });
+    chmodSync(folder, 0o755); // also for the other user
+    const names = ["never", "mine", "theirs", "mounted/prog", join(deep, "far")];
+    const [never = "", mine = "", theirs = "", mounted = "", far = ""] = names.map((name) => resolve(place, name));
+    for (const path of [never, mine, theirs, far]) copyFileSync(join(ROOT, "build/least-program"), path);
+    const run = await new Hello(["--mode", "bloom", "--comm", shell.name, "--output", "jsonl"]).attached();
+    const other = "printf another >/proc/self/comm";
+    await shell.run(["-c", `${other}; exec ${never}`]);
+    await shell.run(["-c", `(${other}; printf ${shell.name} >/proc/self/comm; exec ${mine})`]);
+    await shell.run(["-c", theirs], { uid: 65533 });
+    const mount = `mkdir ${place}/mounted; mount -t tmpfs tmpfs ${place}/mounted; cp ${mine} ${mounted}`;
+    await Bun.spawn(["unshare", "--mount", "sh", "-c", `${mount}; exec ${shell.path} -c "${mounted}; :"`]).exited;
+    await shell.run(["-c", far]);
+    const events = eventsOf(await run.stop()).map(({ uid, command, path }) => ({ uid, command, path }));
+    const most = 64; // names on the way up
+    expect(events).toEqual([
+      { uid: 0, command: shell.name, path: mine },
+      { uid: 65533, command: shell.name, path: theirs },
+      { uid: 0, command: shell.name, path: mounted },
+      { uid: 0, command: shell.name, path: `.../${far.split("/").slice(-most).join("/")}` },
+    ]);
+  });
+
+  test("bloom: a script of the same name is another one below another root", async () => {
+    const shell = new NamedProgram(folder, "sh");
+    const roots = ["root1", "root2"].map(inFolder);
+    for (const root of roots) {
+      mkdirSync(root);
+      copyFileSync(join(ROOT, "build/least-program"), join(root, "interpreter"));
+      writeFileSync(join(root, "script"), "#!/interpreter\n", { mode: 0o755 });
+    }
+    const chroot = join(folder, "chroot");
+    copyFileSync(Bun.which("chroot") ?? "", chroot);
+    chmodSync(chroot, 0o755);
+    const run = await new Hello(["--mode", "bloom", "--comm", "chroot", "--output", "jsonl"]).attached();
+    for (const root of [...roots, ...roots]) await shell.run(["-c", `${chroot} ${root} /script; :`]);
+    const paths = eventsOf(await run.stop()).map(({ path }) => path);
+    expect(paths).toEqual(["/script", "/script"]);
   });
 
   test("bloom says what rate of new files it takes for known, and it is what arithmetic says, lost ones included", async () => {

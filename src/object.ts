@@ -26,7 +26,7 @@ import { hookOf } from "./link/index.ts";
 import { attachStructOps } from "./link/struct-ops.ts";
 import type { LoadedBtf } from "./map/create.ts";
 import { mapType } from "./map/index.ts";
-import { fillSlots, loadMap, type MapOptions } from "./map/load-maps.ts";
+import { checkReuse, fillSlots, loadMap, type MapOptions } from "./map/load-maps.ts";
 import { BpfMap } from "./map/map.ts";
 import { BpfPerfEventArray } from "./map/perf-event-array.ts";
 import { BpfStructOps } from "./map/struct-ops.ts";
@@ -84,6 +84,7 @@ export class BpfObject implements Disposable {
         5,
       );
     }
+    checkReuse(spec.name, spec.maps, options);
     chooseMembers(spec.maps.values(), spec.programs);
     const core = relocate(spec, kernelTypes(options.btf));
     using externs = new KernelExterns(spec, kernelTypes());

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { BpfRuntimeError, type MapSpec } from "elf-loader";
 import { EEXIST } from "elf-loader/uapi";
+import { closeHint } from "../host/close-names.ts";
 import { objPin } from "../sys/bpf.ts";
 import { createMap, type LoadedBtf, newMap, openMap } from "./create.ts";
 import { mapType } from "./index.ts";
@@ -13,7 +14,10 @@ import { pinError } from "./pin-error.ts";
 export interface MapOptions {
   /** The folder, of a bpffs, of maps that the object pins by name (LIBBPF_PIN_BY_NAME); default: /sys/fs/bpf. */
   readonly pinPath?: string | undefined;
-  /** Maps to use instead of new ones, by their name in the object. They stay the caller's to close. */
+  /**
+   * Maps to use instead of new ones, by their name in the object, which must have one of each name. They stay the caller's
+   * to close.
+   */
   readonly reuse?: { readonly [name: string]: BpfMap } | undefined;
 }
 
@@ -24,6 +28,15 @@ export interface LoadedMap {
 }
 
 const PIN_PATH = "/sys/fs/bpf";
+
+/** Throws where a map is given that the object has no place for: it would quietly get a new one. */
+export function checkReuse(object: string, maps: ReadonlyMap<string, MapSpec>, { reuse = {} }: MapOptions): void {
+  for (const name of Object.keys(reuse)) {
+    if (maps.has(name)) continue;
+    const message = `Cannot use the map given as ${name}: object ${object} has no map ${name}${closeHint(name, maps.keys())}`;
+    throw new BpfRuntimeError(message, { subject: name, action: "name one of its maps" });
+  }
+}
 
 /**
  * `name`: in the object; `spec.name` is the kernel's; `besides`: capabilities that its programs need. Throws BpfError, with

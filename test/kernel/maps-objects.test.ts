@@ -176,6 +176,18 @@ test("objects share a map that is given, which stays its owner's", () => {
   expect(map.get(1)).toBe(42n);
 });
 
+testHere("a map given under a name that the object has not is refused, with the names that are near", () => {
+  using object = open(pins(), "share");
+  const pinPath = pins();
+  const given = (name: string) => () =>
+    BpfObject.load(fixture("map_slots", "share"), { pinPath, reuse: { [name]: object.map("shared") } });
+  const error = thrownBy(given("shard")) as BpfError;
+  expect(error).toBeInstanceOf(BpfRuntimeError);
+  expect(error.message).toBe("Cannot use the map given as shard: object map_slots has no map shard (close: shared)");
+  expect((thrownBy(given("nothing_like_it")) as BpfError).message).toEndWith("has no map nothing_like_it");
+  expect(readdirSync(pinPath)).toEqual([]);
+});
+
 test("any map is pinned, found, and refused with a reason", () => {
   using object = load("lib_maps", "none");
   const map = object.map("measures", BpfHashMap);

@@ -55,6 +55,7 @@ export class Report {
   readonly #output: Output;
   readonly #format: Format;
   #now = "";
+  #rounding: string | undefined;
 
   constructor(output: Output, format: Format) {
     this.#output = output;
@@ -83,13 +84,17 @@ export class Report {
     const { hook, target, means, program, passedOver } = attached;
     for (const { hook: other, reason } of passedOver) this.note(`passed over ${other}: ${why(reason)}`);
     this.note(`attached ${mode} to ${hook} ${target}${means === "ioctl" ? " (no bpf_link on this kernel)" : ""}`);
+    if (this.#rounding) this.note(this.#rounding);
     const reasons = passedOver.map((other) => ({ hook: other.hook, reason: why(other.reason) }));
     this.#json("attached", { mode, requested, hook, target, means, program, passed_over: reasons });
   }
 
+  /** Said once it is attached: every way that is tried has its own buffer, and what fails is one line. */
   bufferSize(asked: number | undefined, size: number, where = ""): void {
-    if (asked !== undefined && asked !== size)
-      this.note(`buffer size ${asked} rounded up to ${size} bytes ${where}`.trimEnd());
+    this.#rounding =
+      asked === undefined || asked === size
+        ? undefined
+        : `buffer size ${asked} rounded up to ${size} bytes ${where}`.trimEnd();
   }
 
   /** A record of what text mode says in other words, or not at all. */

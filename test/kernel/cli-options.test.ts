@@ -306,7 +306,16 @@ describe("--buffer-size", () => {
       test(`${mode} ${asked} is rounded up to ${taken}, and said`, async () => {
         const { status, stderr } = await hello(["--mode", mode, "--buffer-size", asked, "--duration", "1ms"]);
         expect(status).toBe(0);
-        expect(stderr).toMatch(new RegExp(`^hello-ebpf: buffer size \\d+ rounded up to ${taken} bytes`, "m"));
+        const said = linesOf(stderr).filter((line) => line.includes("rounded"));
+        expect(said).toEqual([
+          expect.stringMatching(new RegExp(`^hello-ebpf: buffer size \\d+ rounded up to ${taken} bytes`)),
+        ]);
+      });
+    for (const mode of ["ring", "perf"])
+      test(`${mode}: a size that is rounded up is no second line of what fails`, async () => {
+        const args = ["--mode", mode, "--attach", "tracepoint", "--syscall", "create_module", "--buffer-size", "5000"];
+        const { status, stderr } = await hello(args);
+        expect([status, linesOf(stderr).length]).toEqual([6, 1]);
       });
   });
 

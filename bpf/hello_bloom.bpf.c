@@ -76,7 +76,7 @@ struct hello_caller {
 	char command[TASK_COMM_LEN];
 };
 
-/* By thread. Of a program that did not start in the end it stays, and makes room by itself. */
+/* By thread. Of one that only got another name, or whose program did not start in the end, it makes room by itself. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 10240);

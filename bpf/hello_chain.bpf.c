@@ -59,7 +59,8 @@ static __always_inline int too_many_since(struct hello_user *user, __u64 now)
 {
 	/*
 	 * The count first: who comes between the two begins anew as well, so that
-	 * no old count is taken for a new one. A call or two may be forgotten.
+	 * no old count is taken for a new one, where stores are seen in their order
+	 * (arm64 promises none). A call or two may be forgotten.
 	 */
 	if (!is_recent(user->since, now)) {
 		*(volatile __u64 *)&user->calls = 0;

@@ -18,6 +18,9 @@ import { BpfDescriptorArray, fdValue, type HasFd, onlyByItsOwner } from "./descr
 import { BpfMap } from "./map.ts";
 import type { MapType } from "./type.ts";
 
+/** Bytes of a socket's cookie: only values as large have room for one. */
+const COOKIE = 8;
+
 /** Sockets by index. A socket that is closed leaves its slot. */
 export class BpfSockMap extends BpfDescriptorArray {
   /** An empty slot is EINVAL to the kernel (__sock_map_delete), as what is beyond the end may be. */
@@ -28,7 +31,7 @@ export class BpfSockMap extends BpfDescriptorArray {
     return true;
   }
 
-  /** Indexes and cookies of the slots that are not empty. */
+  /** Indexes and cookies of the slots that are not empty. Throws ENOSPC where values have 4 bytes: none tells which are. */
   *entries(): Generator<[index: number, cookie: bigint]> {
     for (let index = 0; index < this.length; index++) {
       const cookie = this.get(index);
@@ -38,7 +41,7 @@ export class BpfSockMap extends BpfDescriptorArray {
 
   /** The cookie of the socket in a slot, undefined where it is empty. Throws ENOSPC where values have 4 bytes. */
   get(index: number): bigint | undefined {
-    const value = scratch(8);
+    const value = scratch(COOKIE);
     return this.lookup(indexKey(index), value.u8) ? value.view.getBigUint64(0, true) : undefined;
   }
 }
@@ -60,14 +63,15 @@ export class BpfSockHash<K = unknown> extends BpfMap {
 
   /** The cookie of a socket, undefined where it is not there. Throws ENOSPC where values have 4 bytes. */
   get(key: K): bigint | undefined {
-    const value = scratch(8);
+    const value = scratch(COOKIE);
     return this.lookup(this.keyCodec.encode(key), value.u8) ? value.view.getBigUint64(0, true) : undefined;
   }
 
-  /** Keys and cookies. */
-  *entries(): Generator<[key: K, cookie: bigint]> {
+  /** Keys and cookies; null for a cookie that the kernel does not tell, where values have 4 bytes (sock_hash_lookup_sys). */
+  *entries(): Generator<[key: K, cookie: bigint | null]> {
+    const told = this.spec.valueSize === COOKIE;
     for (const key of this.keys()) {
-      const cookie = this.get(key);
+      const cookie = told ? this.get(key) : null;
       if (cookie !== undefined) yield [key, cookie];
     }
   }

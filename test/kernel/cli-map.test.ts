@@ -10,9 +10,12 @@ import {
   BpfObject,
   type BpfPerCpuArray,
   type BpfQueue,
+  type BpfSockHash,
 } from "../../src/index.ts";
+import { close } from "../../src/sys/libc.ts";
 import { fixture, global, idsOf, load, testHere, until } from "./lib-support.ts";
 import { make, u32, u64 } from "./maps-support.ts";
+import { call } from "./sockets.ts";
 import {
   fewerInGuests,
   hello,
@@ -234,6 +237,21 @@ testHere(
     worker.terminate();
   },
 );
+
+testHere("of sockets the keys are shown where values have no room for what the kernel tells of them", async () => {
+  using sockets = make<BpfSockHash<Uint8Array>>("SOCKHASH", { keySize: 4, valueSize: 4, maxEntries: 4 });
+  const socket = call("socket", 2, 1, 0); // AF_INET, SOCK_STREAM
+  try {
+    call("listen", socket, 1);
+    sockets.set(Uint8Array.of(1, 2, 3, 4), socket);
+    await expectAnswers([[["dump", sockets.id], "01 02 03 04: null\n"]]);
+    const [record] = recordsOf((await map("dump", `${sockets.id}`, "--output", "jsonl")).stdout);
+    expect(record).toMatchObject({ key: "01020304", value: null });
+    expect(bpftool("dump", "id", `${sockets.id}`)).toMatchObject([{ key: ["0x01", "0x02", "0x03", "0x04"] }]);
+  } finally {
+    close(socket);
+  }
+});
 
 testHere("who may only read a pin can dump and get, and is told why not set", async () => {
   const bpffs = scratch();

@@ -297,6 +297,7 @@ test("SOCKHASH: sockets by key", () => {
   });
   small.set(1, first.fd);
   expect(errnoOf(() => small.get(1))).toBe("ENOSPC");
+  expect([...small.entries()]).toEqual([[1, null]]);
 });
 
 testHere("SOCKHASH: a walk hands out no key twice where those ahead of it go", () => {

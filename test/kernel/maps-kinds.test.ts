@@ -78,6 +78,14 @@ for (const type of ["QUEUE", "STACK"])
     map.push(8, 2); // BPF_EXIST: the oldest goes
     expect([...map.popAll()]).toEqual(queue ? [3, 4, 5, 7, 8] : [8, 7, 4, 3, 2]);
     expect([...map.popAll()]).toEqual([]);
+    // Whoever pushes all the time: as many come out as there is room for, and no more.
+    map.push(1);
+    let taken = 0;
+    for (const value of map.popAll()) {
+      map.push(value);
+      if (++taken > 5) break;
+    }
+    expect([taken, [...map.popAll()]]).toEqual([5, [1]]);
     expect(errnoOf(() => map.push(1, 0x80))).toBe("EINVAL");
     map.push(1).freeze();
     expect(errnoOf(() => map.push(2))).toBe("EPERM");

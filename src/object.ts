@@ -5,9 +5,8 @@ import {
   BpfRuntimeError,
   type Btf,
   chooseMembers,
-  compileDecoder,
   compileEncoder,
-  type Decoder,
+  compileRecordDecoder,
   KCONFIG,
   type KernelAnswers,
   kernelMapName,
@@ -15,6 +14,7 @@ import {
   linkProgram,
   ObjectError,
   type ObjectSpec,
+  type RecordDecoder,
   relocate,
 } from "elf-loader";
 import { PerfBuffer, type PerfBufferOptions } from "./events/perf-buffer.ts";
@@ -220,10 +220,10 @@ export class BpfObject implements Disposable {
     throw new ObjectError(`Cannot use records: the object's BTF has no struct ${name}`, ".BTF", 0);
   }
 
-  #record<T>(struct: string | undefined): { decode: Decoder<T>; size: number } {
+  #record<T>(struct: string | undefined): { decode: RecordDecoder<T>; size: number } {
     if (struct === undefined) return { decode: () => undefined as T, size: 0 };
     const { btf, id } = this.#struct(struct);
-    return { decode: compileDecoder<T>(btf, id), size: btf.sizeOf(id) };
+    return { decode: compileRecordDecoder<T>(btf, id), size: btf.sizeOf(id) };
   }
 
   close(): void {

@@ -10,6 +10,7 @@ export { compileDecoder, type Decoder, type DecoderOptions } from "./btf/decoder
 export { DOWNGRADES, type Downgrade, downgradeBtf, sampleOf } from "./btf/downgrades.ts";
 export { compileEncoder } from "./btf/encoder.ts";
 export { fromJson, isText } from "./btf/json.ts";
+export { compileRecordDecoder, type RecordDecoder } from "./btf/record.ts";
 export type * from "./btf/types.ts";
 export { Memory } from "./bytes/memory.ts";
 export { bytesToString, cString, escapedByte, isEscapedByte, stringToBytes } from "./bytes/text.ts";

@@ -1,7 +1,7 @@
 // Perf buffers: one for each CPU that is online, in the slot of its number of a PERF_EVENT_ARRAY map. A program
 // writes to its own CPU's by bpf_perf_event_output (kernel/trace/bpf_trace.c).
 
-import type { Decoder } from "elf-loader";
+import type { RecordDecoder } from "elf-loader";
 import {
   ENODEV,
   EPOLLIN,
@@ -54,7 +54,7 @@ export class PerfBuffer<T = unknown> extends RecordReader<T> {
   readonly #refused = new Set<number>();
   #next = 0;
 
-  constructor(map: BpfPerfEventArray, decode: Decoder<T>, recordSize = 0, options: PerfBufferOptions = {}) {
+  constructor(map: BpfPerfEventArray, decode: RecordDecoder<T>, recordSize = 0, options: PerfBufferOptions = {}) {
     super(decode, recordSize);
     this.#map = map;
     this.waitFd = this.#epoll.fd.number;

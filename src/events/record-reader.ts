@@ -1,6 +1,6 @@
 // Readers of memory shared with the kernel: records are handed over where they lie.
 
-import { BpfRuntimeError, type Decoder, type Memory } from "elf-loader";
+import { BpfRuntimeError, type Memory, type RecordDecoder } from "elf-loader";
 import { EventReader, TURN } from "./reader.ts";
 
 /**
@@ -10,12 +10,12 @@ import { EventReader, TURN } from "./reader.ts";
 export type RecordCallback = (memory: Memory, offset: number, length: number) => void;
 
 export abstract class RecordReader<T> extends EventReader<T> {
-  readonly #decode: Decoder<T>;
+  readonly #decode: RecordDecoder<T>;
   readonly #size: number;
   #consuming = false;
 
   /** `size`: the bytes that `decode` looks at; a shorter record is not decoded. */
-  protected constructor(decode: Decoder<T>, size: number) {
+  protected constructor(decode: RecordDecoder<T>, size: number) {
     super();
     this.#decode = decode;
     this.#size = size;
@@ -55,7 +55,7 @@ export abstract class RecordReader<T> extends EventReader<T> {
     const size = this.#size;
     return this.consume((memory, offset, length) => {
       if (length < size) throw new RangeError(`Cannot decode record of ${length} bytes: its type has ${size}`);
-      callback(decode(memory, offset));
+      callback(decode(memory, offset, length));
     }, limit);
   }
 }

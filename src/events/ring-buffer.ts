@@ -4,7 +4,7 @@
 // A record is a header of 8 bytes (length with a BUSY and a DISCARD bit, page offset) and its data, rounded up to 8.
 // Positions only grow; both sides work modulo 2^64, we modulo 2^32, which a ring's size divides.
 
-import { BpfRuntimeError, type Decoder } from "elf-loader";
+import { BpfRuntimeError, type RecordDecoder } from "elf-loader";
 import { BPF_RINGBUF_DISCARD_BIT, BPF_RINGBUF_HDR_SZ, PROT_READ, PROT_WRITE } from "elf-loader/uapi";
 import type { BpfMap } from "../map/map.ts";
 import { loadU32, PAGE_SIZE } from "../sys/libc.ts";
@@ -29,7 +29,7 @@ export class RingBuffer<T = unknown> extends RecordReader<T> {
   readonly #data: Mapping["memory"];
   #position: bigint;
 
-  constructor(map: BpfMap, decode: Decoder<T>, recordSize = 0) {
+  constructor(map: BpfMap, decode: RecordDecoder<T>, recordSize = 0) {
     super(decode, recordSize);
     this.#name = map.name;
     this.waitFd = map.fd.number;

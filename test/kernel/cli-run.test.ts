@@ -156,6 +156,27 @@ userSpace(() => {
       expect(stderr).toContain("events of odd are bytes: no struct fits (--event MAP=STRUCT names one)\n");
     });
 
+    test("the array without a length that a struct ends in is as long as the record", async () => {
+      const { dd, set } = writer();
+      const run = await new Hello(["run", SHAPES, ...set, ...all]).attached();
+      await dd.run(writes(2));
+      const lines = linesOf((await run.stop()).stdout);
+      const shown = (map: string) => lines.filter((line) => line.startsWith(`${map}: `));
+      expect(shown("ends_in_text")).toEqual(
+        [0, 1].flatMap((number) =>
+          ["length=5 text=hello", "length=5 text=he", 'length=0 text=""'].map(
+            (rest) => `ends_in_text: number=${number} ${rest}`,
+          ),
+        ),
+      );
+      expect(shown("text_perf")).toEqual(
+        [0, 1].map((number) => `text_perf: number=${number} length=5 text="hello, you"`),
+      );
+      expect(shown("ends_in_pairs")).toEqual(
+        [0, 1].map((number) => `ends_in_pairs: number=${number} pairs=[{a=1, b=2}, {a=3, b=65540}]`),
+      );
+    });
+
     test("--set takes numbers, fractions, text, enumerators by name and number, and structs as JSON", async () => {
       const { dd, set } = writer();
       for (const [pairs, expected] of [

@@ -6,13 +6,13 @@ import {
   BpfRingBufferMap,
   type Btf,
   closeHint,
-  compileDecoder,
-  type Decoder,
+  compileRecordDecoder,
   type MapSpec,
-  Memory,
+  type Memory,
   mapType,
   type ObjectSpec,
   PerfBuffer,
+  type RecordDecoder,
   type RecordReader,
   RingBuffer,
 } from "../../index.ts";
@@ -25,7 +25,7 @@ import { recordText } from "./value-text.ts";
 /** How a record of one length is read. */
 interface Reading {
   readonly struct?: string;
-  readonly decode: (memory: Memory, offset: number, length: number) => unknown;
+  readonly decode: RecordDecoder;
 }
 
 export interface BufferOptions {
@@ -75,7 +75,7 @@ export function prepareBuffer(map: MapSpec, size: number | undefined): void {
   if (isRing && size) map.maxEntries = size;
 }
 
-const undecoded: Decoder = () => undefined;
+const undecoded: RecordDecoder = () => undefined;
 
 function bufferStream(
   name: string,
@@ -106,6 +106,8 @@ function readingChooser(object: BpfObject, name: string, map: MapSpec, options: 
   const declared = btf && declaredType(btf, map, options.events.get(name));
   const said = new Set<string>();
   const known = new Map<number, Reading>();
+  const decoders = new Map<number, RecordDecoder>();
+  const decoderOf = (id: number) => decoders.getOrInsertComputed(id, () => compileRecordDecoder(btf as Btf, id));
   return (length: number): Reading => {
     const before = known.get(length);
     if (before) return before;
@@ -113,7 +115,7 @@ function readingChooser(object: BpfObject, name: string, map: MapSpec, options: 
     const words = type ? typeWords(type, length) : "bytes: no struct fits (--event MAP=STRUCT names one)";
     if (!said.has(words)) report.note(`events of ${name} are ${words}`);
     said.add(words);
-    const reading = type && btf ? structReading(btf, type) : { decode: bytes };
+    const reading = type ? { struct: type.name, decode: decoderOf(type.id) } : { decode: bytes };
     if (known.size < REMEMBERED) known.set(length, reading);
     return reading;
   };
@@ -123,21 +125,6 @@ const typeWords = ({ name, reason, size }: EventType, length: number) =>
   `struct ${name}, ${reason}${length < size ? "; where they are shorter the rest is zero" : ""}`;
 
 const bytes = (memory: Memory, offset: number, length: number) => memory.u8.slice(offset, offset + length);
-
-/** What a shorter record has not is zero. */
-function structReading(btf: Btf, { id, name }: EventType): Reading {
-  const decode = compileDecoder(btf, id);
-  const size = btf.sizeOf(id);
-  return {
-    struct: name,
-    decode(memory, offset, length) {
-      if (length >= size) return decode(memory, offset);
-      const whole = new Memory(new ArrayBuffer((size + 7) & ~7));
-      whole.u8.set(memory.u8.subarray(offset, offset + length));
-      return decode(whole, 0);
-    },
-  };
-}
 
 /** `--event` of a map that is no buffer, or of a struct that is not there: said before anything is loaded. */
 export function checkEvents(spec: ObjectSpec, events: ReadonlyMap<string, string>): void {

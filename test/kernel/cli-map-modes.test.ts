@@ -113,8 +113,9 @@ const SHOWN: Record<ModeName, (run: Ended, events: number, all: Awaited<ReturnTy
   bloom(run) {
     const paths = eventsOf(run).map(({ path }) => path);
     const expected = Array.from({ length: FILES }, (_, i) => join(programs, `p${i}`));
-    const cat = realpathSync(Bun.which("cat") ?? "");
-    expect(paths).toEqual([join(ROOT, "build/least-program"), ...expected, cat, rewritten]);
+    const [writer] = paths.splice(-2, 1); // cat, or the shell itself where it has one in it
+    expect(writer).toBeString();
+    expect(paths).toEqual([join(ROOT, "build/least-program"), ...expected, rewritten]);
   },
   "map-of-maps": (run, events, { name }) =>
     expect(lastTable(run)).toEqual([{ key: 0, value: [{ key: name, value: events }] }]),

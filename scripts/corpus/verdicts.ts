@@ -126,6 +126,8 @@ const SAME_KIND: { readonly [errno: string]: readonly string[] } = {
   ENOENT: ["object"], // the object refers to what it has not
   EINVAL: ["object", "attach", "unsupported"], // seen before any kernel is asked
   "errno 4001": ["object"], // libbpf's own: it cannot make sense of the bytes (LIBBPF_ERRNO__FORMAT)
+  "errno 4003": ["object"], // of the other byte order (LIBBPF_ERRNO__ENDIAN)
+  "errno 4005": ["object"], // a relocation that makes no sense (LIBBPF_ERRNO__RELOC)
   EOPNOTSUPP: ["object", "unsupported"], // what neither makes anything of, and what this kernel has not got
 };
 

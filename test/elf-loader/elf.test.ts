@@ -1,7 +1,9 @@
 // ELF as llvm-readelf reads it.
 import { expect, test } from "bun:test";
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { ObjectError, parseObject } from "elf-loader";
-import { compileFixture, fixture, json } from "./compile.ts";
+import { compileFixture, fixture, json, scratch } from "./compile.ts";
 
 interface Code {
   Name: string;
@@ -90,6 +92,17 @@ test("an object of no machine is taken, as libbpf does", () => {
   const bytes = fixture("calls");
   bytes[18] = 0;
   expect(parseObject(bytes).programs.size).toBe(5);
+});
+
+test("an object without a symbol table is refused, one without debug information is not", () => {
+  const bytes = (strip: string) => {
+    const path = scratch(`calls${strip}.o`);
+    execFileSync("llvm-strip-19", [strip, "-o", path, compileFixture("calls")]);
+    return new Uint8Array(readFileSync(path));
+  };
+  expect(() => parseObject(bytes("-s"))).toThrow(ObjectError);
+  expect(() => parseObject(bytes("-s"))).toThrow(/no symbol table/);
+  expect(parseObject(bytes("-g")).programs.size).toBe(5);
 });
 
 test("names in errors are shown, never sent to the terminal", () => {

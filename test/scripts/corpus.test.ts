@@ -90,6 +90,9 @@ describe("compare", () => {
     expect(by(95, { class: "object", message: "no such field" })).toEqual([]);
     expect(by(95, { class: "unsupported", message: "no such member" })).toEqual([]);
     expect(by(95, refused)).toHaveLength(2);
+    // libbpf's own: the bytes, their order, a relocation
+    for (const errno of [4001, 4003, 4005]) expect(by(errno, { class: "object", message: "no" })).toEqual([]);
+    expect(by(4004, { class: "object", message: "no" })).toHaveLength(2);
   });
 
   test("a program of an object that cannot be opened is refused for that", () => {

@@ -228,7 +228,7 @@ function checkEntries(header: RawSection, name: string): void {
 function readSymbols(sections: readonly ElfSection[], littleEndian: boolean): ElfSymbol[] {
   const tables = sections.filter((section) => section.type === SHT_SYMTAB);
   const [table] = tables;
-  if (!table) return [];
+  if (!table) throw stripped();
   if (tables.length > 1) throw new ObjectError("Cannot use two symbol tables", tables[1]?.name ?? "", 0);
   const strings = sections[table.link];
   if (strings?.type !== SHT_STRTAB) {
@@ -243,6 +243,13 @@ function readSymbols(sections: readonly ElfSection[], littleEndian: boolean): El
   const count = table.size / elf64_sym.size;
   return Array.from({ length: count }, (_, index) => readSymbol(reader, names, index, sections));
 }
+
+/** Its bytes are all there, but programs and maps have no names, nor may they refer to anything. */
+const stripped = (): ObjectError =>
+  new ObjectError("Cannot find programs or maps: the object has no symbol table", "section headers", 0, {
+    likely: "it was stripped",
+    action: "compile it again; to make an object smaller, strip it by llvm-strip -g only",
+  });
 
 function readSymbol(table: Reader, names: StringTable, index: number, sections: readonly ElfSection[]): ElfSymbol {
   const base = index * elf64_sym.size;

@@ -8,7 +8,6 @@ import type { BtfComposite, BtfDatasec, BtfMember } from "../btf/types.ts";
 import type { ElfFile, ElfRelocation, ElfSection } from "../elf/elf-file.ts";
 import { ObjectError } from "../errors.ts";
 import {
-  BPF_F_NUMA_NODE,
   BPF_MAP_TYPE_ARRAY_OF_MAPS,
   BPF_MAP_TYPE_HASH_OF_MAPS,
   BPF_MAP_TYPE_PROG_ARRAY,
@@ -204,9 +203,9 @@ const FIELD_READERS: { readonly [name: string]: ReadField } = {
   map_flags: (d, spec, member) => {
     spec.flags |= d.number(member);
   },
+  // As libbpf: the kernel takes notice of it only where the flags have BPF_F_NUMA_NODE as well.
   numa_node: (d, spec, member) => {
     spec.numaNode = d.number(member);
-    spec.flags |= BPF_F_NUMA_NODE;
   },
   key_size: (d, spec, member) => {
     spec.keySize = d.size("key", spec.keySize, d.number(member));

@@ -7,11 +7,7 @@ import { type Btf, describe } from "../btf/btf.ts";
 import type { BtfComposite, BtfDatasec, BtfMember } from "../btf/types.ts";
 import type { ElfFile, ElfRelocation, ElfSection } from "../elf/elf-file.ts";
 import { ObjectError } from "../errors.ts";
-import {
-  BPF_MAP_TYPE_ARRAY_OF_MAPS,
-  BPF_MAP_TYPE_HASH_OF_MAPS,
-  BPF_MAP_TYPE_PROG_ARRAY,
-} from "../uapi/bpf.ts";
+import { BPF_MAP_TYPE_ARRAY_OF_MAPS, BPF_MAP_TYPE_HASH_OF_MAPS, BPF_MAP_TYPE_PROG_ARRAY } from "../uapi/bpf.ts";
 import { BTF_VAR_GLOBAL_ALLOCATED } from "../uapi/btf.ts";
 import { mapKey } from "./image.ts";
 import type { MapSlot, MapSpec } from "./types.ts";

@@ -23,7 +23,7 @@ function readConfiguration(): string {
   if (text) return Buffer.from(text).toString("latin1");
   throw new UnsupportedError(`Cannot read the kernel's configuration: neither ${plain} nor ${packed} is there`, {
     likely: "the kernel was built without CONFIG_IKCONFIG_PROC, and its package's /boot is not here",
-    action: `put the kernel's configuration at ${plain}`,
+    action: `put the kernel's configuration at ${plain}, or give the object's variables of it their values (--set, globals.set)`,
   });
 }
 

@@ -115,7 +115,7 @@ const NAMES_OF_VALUES = `name an option of the kernel's (CONFIG_…) or one of $
 
 function configuration(spec: ObjectSpec, externs: readonly ExternSpec[]): Uint8Array | undefined {
   const contents = spec.maps.get(KCONFIG)?.contents?.slice();
-  const wanted = externs.filter(({ section }) => section === KCONFIG);
+  const wanted = externs.filter(({ section, name }) => section === KCONFIG && !spec.globals.isSet(name));
   if (!contents || !spec.btf || wanted.length === 0) return contents;
   const writer = new KconfigWriter(spec.btf, contents);
   const fromFile = wanted.filter(({ name }) => name.startsWith("CONFIG_"));

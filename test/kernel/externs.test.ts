@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { release } from "node:os";
 import { gunzipSync } from "node:zlib";
 import type { ExternSpec } from "elf-loader";
-import { type BpfError, BpfObject, FEATURES, UnsupportedError, VerifierError } from "../../src/index.ts";
+import { BpfArray, type BpfError, BpfObject, FEATURES, UnsupportedError, VerifierError } from "../../src/index.ts";
 import { fixture, KERNEL, load, PACKET, thrownBy } from "./lib-support.ts";
 import { GUEST } from "./support.ts";
 
@@ -63,6 +63,21 @@ test("without a configuration to read, its externs are refused", () => {
     name: "CONFIG_HZZ",
   } as ExternSpec);
   expect((thrownBy(() => BpfObject.load(wrong)) as BpfError).message).toMatch(/^Cannot find extern CONFIG_HZZ: /);
+});
+
+test("what was set of the configuration stays, whatever the kernel's is, in a copy too; the kernel's is not asked for", () => {
+  const spec = fixture("kconfig");
+  const values = { CONFIG_HZ: -7, CONFIG_LOG_BUF_SHIFT: 0n, CONFIG_CC_VERSION_TEXT: "none", CONFIG_NO_SUCH_OPTION: 9 };
+  for (const [name, value] of Object.entries(values)) spec.globals.set(name, value);
+  const loaded = (object: BpfObject) => object.map(".kconfig", BpfArray).get(0);
+  if (config !== undefined) {
+    using object = BpfObject.load(spec.copy());
+    expect(loaded(object)).toMatchObject({ ...values, CONFIG_BPF_SYSCALL: true, CONFIG_NET: "TRI_YES" });
+  }
+  const rest = { CONFIG_BPF_SYSCALL: false, CONFIG_NET: "TRI_MODULE", CONFIG_BPF: 110, CONFIG_NO_SUCH_TEXT: "no" };
+  for (const [name, value] of Object.entries(rest)) spec.globals.set(name, value);
+  using object = BpfObject.load(spec);
+  expect(loaded(object)).toEqual({ ...values, ...rest });
 });
 
 test("values that only the loader knows: the kernel's version, cookies, wrappers of system calls", () => {

@@ -23,11 +23,17 @@ export class Globals {
   readonly #maps: ReadonlyMap<string, MapSpec>;
   readonly #btf: Btf | undefined;
   readonly #variables: ReadonlyMap<string, Variable>;
+  /** Variables that were set. */
+  readonly #chosen: Set<string>;
 
-  /** @param maps the maps of the object, by name; variables are read from and written to their `contents` */
-  constructor(maps: ReadonlyMap<string, MapSpec>, btf: Btf | undefined) {
+  /**
+   * @param maps the maps of the object, by name; variables are read from and written to their `contents`
+   * @param copied those of the object that this one is a copy of
+   */
+  constructor(maps: ReadonlyMap<string, MapSpec>, btf: Btf | undefined, copied?: Globals) {
     this.#maps = maps;
     this.#btf = btf;
+    this.#chosen = new Set(copied ? copied.#chosen : []);
     this.#variables = btf ? collect(maps, btf) : new Map();
   }
 
@@ -38,6 +44,11 @@ export class Globals {
 
   has(name: string): boolean {
     return this.#variables.has(name);
+  }
+
+  /** Whether set() has given the variable a value: such a variable of `.kconfig` keeps it, whatever the kernel's is. */
+  isSet(name: string): boolean {
+    return this.#chosen.has(name);
   }
 
   /**
@@ -69,10 +80,11 @@ export class Globals {
     if (place.bits) writeBits(btf, { name: path, type: place.type, ...place.bits }, target, place.offset, value, path);
     else compileWriter(btf, place.type)(target, place.offset, value, path);
     contents.set(bytes);
+    this.#chosen.add(variableOf(path));
   }
 
   #locate(path: string): { btf: Btf; place: Place; contents: Uint8Array } {
-    const [name = "", ...steps] = path.split(/[.[]/);
+    const [name, steps] = [variableOf(path), path.split(/[.[]/).slice(1)];
     const variable = this.#variables.get(name);
     const btf = this.#btf;
     if (!variable || !btf) throw new ObjectError(`Cannot find global variable ${name}`, ".BTF", 0);
@@ -85,6 +97,9 @@ export class Globals {
     return { btf, place, contents };
   }
 }
+
+/** The first of a path: `config.uid`, `table[2].name`. */
+const variableOf = (path: string): string => path.replace(/[.[].*$/s, "");
 
 function collect(maps: ReadonlyMap<string, MapSpec>, btf: Btf): Map<string, Variable> {
   const found = new Map<string, Variable>();

@@ -16,6 +16,8 @@ interface Parts {
   readonly btf: Btf | undefined;
   readonly warnings: readonly string[];
   readonly image: ObjectImage;
+  /** Of an object that this one is a copy of. */
+  readonly globals?: Globals;
 }
 
 export class ObjectSpec {
@@ -53,7 +55,7 @@ export class ObjectSpec {
     this.btf = parts.btf;
     this.warnings = parts.warnings;
     this.image = parts.image;
-    this.globals = new Globals(parts.maps, parts.btf);
+    this.globals = new Globals(parts.maps, parts.btf, parts.globals);
   }
 
   /** A copy whose maps, programs and globals may be edited independently; the bytes of the object are shared. */

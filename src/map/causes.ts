@@ -2,7 +2,8 @@
 
 import { E2BIG, EBUSY, EEXIST, EINVAL, ENOENT, ENOSPC, ENOTSUPP, EOPNOTSUPP } from "elf-loader/uapi";
 
-interface Cause {
+/** What to say of an errno. */
+export interface Cause {
   readonly likely: string;
   readonly action: string;
   readonly unsupported?: boolean;
@@ -16,7 +17,7 @@ const NOT_OF_THIS_TYPE: Cause = {
 
 const CAUSES: { readonly [errno: number]: Cause } = {
   [E2BIG]: {
-    likely: "the map is full, or the index lies beyond its end",
+    likely: "the map is full, or has no such index: they are whole numbers below max_entries",
     action: "delete entries or ask for a larger map (max_entries)",
   },
   [ENOSPC]: {
@@ -49,6 +50,23 @@ const OF_OPERATION: { readonly [doing: string]: { readonly [errno: number]: Caus
       action: "close the mapping, or freeze it before",
     },
   },
+};
+
+/** Of a map's own descriptor. */
+export const CLOSED: Cause = { likely: "it is closed", action: "close it after its last use" };
+
+/** Of a descriptor that the map was given (EBADF), where its type says nothing else. */
+export const NO_SUCH_DESCRIPTOR: Cause = {
+  likely: "the descriptor that it was given is closed, or of another kind than the map takes",
+  action: "use one that is open, of what the map is for",
+};
+export const NO_CGROUP: Cause = {
+  likely: "what it was given is no folder of a cgroup v2 file system",
+  action: "use one of those (mostly below /sys/fs/cgroup)",
+};
+export const NO_INODE_STORAGE: Cause = {
+  likely: "bpf is none of the security modules that run (/sys/kernel/security/lsm), or the descriptor is closed",
+  action: "start the kernel with bpf in lsm=",
 };
 
 /** `doing`: "read", "write". */

@@ -3,10 +3,13 @@
 
 import { BPF_MAP_TYPE_CGROUP_ARRAY } from "elf-loader/uapi";
 import type { Fd } from "../sys/fd.ts";
+import { NO_CGROUP } from "./causes.ts";
 import { BpfDescriptorArray, openPath } from "./descriptors.ts";
 import type { MapType } from "./type.ts";
 
 export class BpfCgroupArray extends BpfDescriptorArray {
+  protected override readonly misfit = NO_CGROUP;
+
   /** A cgroup by the path of its folder. */
   override valueFrom(text: string): Fd {
     return openPath(text);

@@ -14,6 +14,7 @@ import {
   BPF_MAP_TYPE_TASK_STORAGE,
 } from "elf-loader/uapi";
 import type { Fd } from "../sys/fd.ts";
+import { NO_CGROUP, NO_INODE_STORAGE } from "./causes.ts";
 import { type Codec, indexKey, scratch } from "./codec.ts";
 import { fdOf, type HasFd, onlyByItsOwner, openPath, openProcess } from "./descriptors.ts";
 import { BpfMap } from "./map.ts";
@@ -69,6 +70,14 @@ class BpfPathStorage<V = unknown> extends BpfLocalStorage<V> {
   }
 }
 
+class BpfInodeStorage<V = unknown> extends BpfPathStorage<V> {
+  protected override readonly misfit = NO_INODE_STORAGE;
+}
+
+class BpfCgrpStorage<V = unknown> extends BpfPathStorage<V> {
+  protected override readonly misfit = NO_CGROUP;
+}
+
 const ofObject = (type: number, name: string, since: string, storage: MapType["Map"]): MapType => ({
   type,
   name,
@@ -80,9 +89,9 @@ const ofObject = (type: number, name: string, since: string, storage: MapType["M
 });
 
 export const skStorage = ofObject(BPF_MAP_TYPE_SK_STORAGE, "SK_STORAGE", "5.2", BpfLocalStorage);
-export const inodeStorage = ofObject(BPF_MAP_TYPE_INODE_STORAGE, "INODE_STORAGE", "5.10", BpfPathStorage);
+export const inodeStorage = ofObject(BPF_MAP_TYPE_INODE_STORAGE, "INODE_STORAGE", "5.10", BpfInodeStorage);
 export const taskStorage = ofObject(BPF_MAP_TYPE_TASK_STORAGE, "TASK_STORAGE", "5.11", BpfTaskStorage);
-export const cgrpStorage = ofObject(BPF_MAP_TYPE_CGRP_STORAGE, "CGRP_STORAGE", "6.2", BpfPathStorage);
+export const cgrpStorage = ofObject(BPF_MAP_TYPE_CGRP_STORAGE, "CGRP_STORAGE", "6.2", BpfCgrpStorage);
 
 const ofCgroup = { least: { key_size: 8, value_size: 8, max_entries: 0 } };
 

@@ -2,7 +2,7 @@
 // of the classes that extend it, one file a family.
 
 import { type BpfError, BpfRuntimeError, type Btf, type MapSpec } from "elf-loader";
-import { bpf_map_info, E2BIG, ENOENT, EPERM, O_ACCMODE, O_RDONLY, O_WRONLY } from "elf-loader/uapi";
+import { bpf_map_info, E2BIG, EBADF, ENOENT, EPERM, O_ACCMODE, O_RDONLY, O_WRONLY } from "elf-loader/uapi";
 import { fdInfo } from "../host/fd-info.ts";
 import { kernelError } from "../host/kernel-error.ts";
 import {
@@ -16,7 +16,7 @@ import {
 } from "../sys/bpf.ts";
 import type { Fd } from "../sys/fd.ts";
 import { readField } from "../sys/struct.ts";
-import { causeOf } from "./causes.ts";
+import { type Cause, CLOSED, causeOf, NO_SUCH_DESCRIPTOR } from "./causes.ts";
 import { type AnyCodec, type Codec, codecOf, fromText, indexKey } from "./codec.ts";
 import { pinError } from "./pin-error.ts";
 import { sectionCodec } from "./section-codec.ts";
@@ -93,6 +93,8 @@ export class BpfMap implements Disposable {
   readonly name: string;
   readonly spec: MapSpec;
   readonly fd: Fd;
+  /** What EBADF says of a descriptor that it was given. */
+  protected readonly misfit: Cause = NO_SUCH_DESCRIPTOR;
   protected readonly context: MapContext;
   #keyCodec: Codec | undefined;
   #valueCodec: Codec | undefined;
@@ -138,7 +140,8 @@ export class BpfMap implements Disposable {
   /** Gives it a name in a bpffs, which keeps it alive until the file is removed. */
   pin(path: string): void {
     const result = objPin(this.fd.number, path);
-    if (result < 0) throw pinError(result, `pin map ${this.name}`, path);
+    if (result >= 0) return;
+    throw this.#closed ? this.error(result, "pin", "bpf(BPF_OBJ_PIN)") : pinError(result, `pin map ${this.name}`, path);
   }
 
   /** From now on keys or values are what these codecs make of their bytes, whatever BTF says. */
@@ -244,7 +247,17 @@ export class BpfMap implements Disposable {
       const details = { call, errno: "EPERM", subject, ...forbidden };
       return new BpfRuntimeError(`Cannot ${doing} map ${this.name}: ${call} gave EPERM`, details);
     }
-    return kernelError(result, { doing: `${doing} map ${this.name}`, call, subject, ...causeOf(result, doing) });
+    const cause = result === -EBADF ? this.misfit : causeOf(result, doing);
+    return kernelError(result, {
+      doing: `${doing} map ${this.name}`,
+      call,
+      subject,
+      ...(this.#closed ? CLOSED : cause),
+    });
+  }
+
+  get #closed(): boolean {
+    return this.fd.number < 0;
   }
 
   /** What the map itself, or how it was opened, forbids (map_get_sys_perms in kernel/bpf/syscall.c). */

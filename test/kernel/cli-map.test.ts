@@ -207,7 +207,7 @@ testHere(
       [["set", programs.id, "1", "foo"], 2, /Cannot read "foo" as a program/],
       [["set", programs.id, "1", "2147483000"], 1, /Cannot open program 2147483000/],
       [["set", cgroups.id, "1", "/no/such"], 1, /Cannot open \/no\/such: open\(\) gave ENOENT/],
-      [["set", cgroups.id, "1", "/etc"], 1, /EBADF/],
+      [["set", cgroups.id, "1", "/etc"], 1, /EBADF: what it was given is no folder of a cgroup v2 file system;/],
       [["set", cgroups.id, "1", pipe], 1, /Cannot write map cgroup_array: .* gave EBADF/], // and does not wait for a writer
       [["set", cgroups.id, "1", "/etc/passwd/x"], 1, /open\(\) gave ENOTDIR: a part of the path is no folder/],
       [["set", cgroups.id, "1", `${pipe}.loop`], 1, /open\(\) gave ELOOP: its links lead in a circle/],

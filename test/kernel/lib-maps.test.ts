@@ -13,7 +13,7 @@ import {
   ObjectError,
   UnsupportedError,
 } from "../../src/index.ts";
-import { fixture, idsOf, load, runOn, thrownBy } from "./lib-support.ts";
+import { fixture, idsOf, load, runOn, thrownBy, userSpace } from "./lib-support.ts";
 
 const hash = (object: BpfObject, name: string) => object.map(name) as BpfHashMap;
 const array = (object: BpfObject, name: string) => object.map(name) as BpfArray;
@@ -213,7 +213,11 @@ test("a closed map answers with EBADF, not with another's content", () => {
   const map = hash(object, "numbers");
   object.close();
   object.close();
-  expect((thrownBy(() => map.get(1n)) as BpfError).errno).toBe("EBADF");
+  expect(thrownBy(() => map.get(1n))).toMatchObject({ errno: "EBADF", likely: "it is closed" });
+  userSpace(() => {
+    const uses = [() => map.set(1n, 1n), () => [...map.keys()], () => map.info(), () => map.pin("/sys/fs/bpf/closed")];
+    for (const use of uses) expect((thrownBy(use) as BpfError).likely).toBe("it is closed");
+  });
 });
 
 test("an unknown map or program is named, with those that there are", () => {

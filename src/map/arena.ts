@@ -87,6 +87,6 @@ export const arena: MapType = {
   name: "ARENA",
   since: "6.9",
   Map: BpfArena,
-  adjust: (spec) => ({ ...spec, flags: spec.flags | BPF_F_MMAPABLE }), // the kernel takes it no other way
+  only: { flag: BPF_F_MMAPABLE, says: "with BPF_F_MMAPABLE among map_flags" },
   least: { key_size: 0, value_size: 0, map_flags: BPF_F_MMAPABLE },
 };

@@ -30,14 +30,27 @@ export interface LoadedBtf {
 export type NewMap = Pick<MapSpec, "type"> & Partial<MapSpec>;
 
 /**
- * Creates a map, with its content where it is a data section, frozen where it is read-only; `besides`: capabilities that its
- * programs will need. Throws UnsupportedError where the kernel has no such type, PermissionError or BpfRuntimeError.
+ * Creates a map, with what the kernel takes its type only with where that is not said. Throws UnsupportedError where the
+ * kernel has no such type, PermissionError or BpfRuntimeError.
  */
-export function createMap(wanted: NewMap, btf: LoadedBtf = {}, besides: readonly string[] = []): BpfMap {
-  const type = mapType(wanted.type);
-  const complete: MapSpec = { ...NOTHING, ...wanted };
-  const spec = type.adjust?.(complete, btf.types) ?? complete;
-  using template = spec.innerMap && createMap(spec.innerMap, btf);
+export const createMap = (wanted: NewMap, btf: LoadedBtf = {}): BpfMap => createAsDefined(completed(wanted), btf);
+
+function completed(wanted: NewMap): MapSpec {
+  const [spec, { only }] = [{ ...NOTHING, ...wanted }, mapType(wanted.type)];
+  const { flags, innerMap } = spec;
+  const maxEntries = only?.maxEntries?.(spec.maxEntries) ?? spec.maxEntries;
+  const inner = innerMap && { innerMap: completed(innerMap) };
+  return { ...spec, flags: (flags | (only?.flag ?? 0)) >>> 0, maxEntries, ...inner };
+}
+
+/**
+ * Creates a map as an object defines it, with its content where it is a data section, frozen where it is read-only;
+ * `besides`: capabilities that its programs will need. Throws as createMap() does.
+ */
+export function createAsDefined(defined: MapSpec, btf: LoadedBtf, besides: readonly string[] = []): BpfMap {
+  const type = mapType(defined.type);
+  const spec = type.adjust?.(defined, btf.types) ?? defined;
+  using template = spec.innerMap && createAsDefined(spec.innerMap, btf);
   const number = create(spec, btf.fd?.number, template?.fd.number);
   if (number < 0) throw createError(number, spec, type, besides);
   const map = newMap(spec, number, btf);
@@ -82,7 +95,7 @@ function innerMaps(spec: MapSpec, { types, fd }: LoadedBtf): InnerMaps {
   const own = fd?.duplicate();
   const kept = typeof own === "number" ? undefined : own;
   return {
-    create: (name = spec.name) => createMap({ ...spec, name }, { types, fd: kept }),
+    create: (name = spec.name) => createAsDefined({ ...spec, name }, { types, fd: kept }),
     open: (id) => openById(id, (number) => newMap(spec, number, { types })),
     close: () => kept?.close(),
   };
@@ -147,6 +160,14 @@ const UNSIZED = {
   action: "say it in the definition, or set maxEntries before loading",
 };
 
+/** What a definition must say of such a map, where it does not. */
+function lacking(spec: MapSpec, { name, only }: MapType) {
+  const { flag = 0, maxEntries } = only ?? {};
+  if (!only || ((spec.flags & flag) === flag && (maxEntries?.(spec.maxEntries) ?? spec.maxEntries) === spec.maxEntries))
+    return undefined;
+  return { likely: `the kernel takes ${name} only ${only.says}`, action: "say it in the map's definition" };
+}
+
 const takes = (type: MapType, flag: number): boolean =>
   probeMapType({ ...type, least: { ...type.least, map_flags: flag } }) >= 0;
 
@@ -177,7 +198,7 @@ function createError(result: number, spec: MapSpec, type: MapType, besides: read
     return kernelError(result, { ...context, unsupported: true, likely, action: laterFlag.action });
   }
   if (errno === EINVAL) {
-    return kernelError(result, { ...context, ...(spec.maxEntries === 0 ? UNSIZED : MISFIT) });
+    return kernelError(result, { ...context, ...(lacking(spec, type) ?? (spec.maxEntries === 0 ? UNSIZED : MISFIT)) });
   }
   if (errno === ENOMEM || errno === E2BIG) {
     return kernelError(result, {

@@ -6,7 +6,7 @@ import { BpfRuntimeError, type MapSpec } from "elf-loader";
 import { EEXIST } from "elf-loader/uapi";
 import { closeHint } from "../host/close-names.ts";
 import { objPin } from "../sys/bpf.ts";
-import { createMap, type LoadedBtf, newMap, openMap } from "./create.ts";
+import { createAsDefined, type LoadedBtf, newMap, openMap } from "./create.ts";
 import { mapType } from "./index.ts";
 import type { BpfMap, MapInfo } from "./map.ts";
 import { pinError } from "./pin-error.ts";
@@ -51,10 +51,10 @@ export function loadMap(
 ): LoadedMap {
   const given = options.reuse?.[name];
   if (given) return { map: reuse(given, spec, btf, "the map given") };
-  if (spec.pinning === "none") return { map: createMap(spec, btf, besides) };
+  if (spec.pinning === "none") return { map: createAsDefined(spec, btf, besides) };
   const path = join(options.pinPath ?? PIN_PATH, name);
   if (existsSync(path)) return { map: openPinned(path, spec, btf) };
-  const map = createMap(spec, btf, besides);
+  const map = createAsDefined(spec, btf, besides);
   const result = objPin(map.fd.number, path);
   if (result >= 0) return { map, pinned: path };
   map.close();

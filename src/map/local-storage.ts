@@ -83,7 +83,11 @@ const ofObject = (type: number, name: string, since: string, storage: MapType["M
   name,
   since,
   Map: storage,
-  adjust: (spec) => ({ ...spec, flags: spec.flags | BPF_F_NO_PREALLOC, maxEntries: 0 }),
+  only: {
+    flag: BPF_F_NO_PREALLOC,
+    maxEntries: () => 0,
+    says: "with BPF_F_NO_PREALLOC among map_flags and without max_entries",
+  },
   least: { max_entries: 0, map_flags: BPF_F_NO_PREALLOC },
   needs: "btf",
 });

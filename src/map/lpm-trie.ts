@@ -89,6 +89,6 @@ export const lpmTrie: MapType = {
   name: "LPM_TRIE",
   since: "4.11",
   Map: BpfLpmTrie,
-  adjust: (spec) => ({ ...spec, flags: spec.flags | BPF_F_NO_PREALLOC }), // the kernel takes it no other way
+  only: { flag: BPF_F_NO_PREALLOC, says: "with BPF_F_NO_PREALLOC among map_flags" },
   least: { key_size: 8, map_flags: BPF_F_NO_PREALLOC },
 };

@@ -9,10 +9,12 @@ import type { MapType } from "./type.ts";
 
 export class BpfRingBufferMap extends BpfMap {}
 
-/** The kernel takes only a power of two of pages (ringbuf_map_alloc). */
+/** The kernel takes only a power of two of pages (ringbuf_map_alloc), and none of no size. */
 export function roundUp(spec: MapSpec): MapSpec {
-  return { ...spec, maxEntries: powerOfTwoPages(spec.maxEntries) * PAGE_SIZE };
+  return spec.maxEntries === 0 ? spec : { ...spec, maxEntries: powerOfTwoPages(spec.maxEntries) * PAGE_SIZE };
 }
+
+export const SIZED = { maxEntries: (wanted: number) => wanted || PAGE_SIZE, says: "with bytes as max_entries" };
 
 export const ringBuffer: MapType = {
   type: BPF_MAP_TYPE_RINGBUF,
@@ -20,5 +22,6 @@ export const ringBuffer: MapType = {
   since: "5.8",
   Map: BpfRingBufferMap,
   adjust: roundUp,
+  only: SIZED,
   least: { key_size: 0, value_size: 0, max_entries: PAGE_SIZE },
 };

@@ -19,8 +19,16 @@ export interface MapType {
     fd: Fd,
     context?: MapContext,
   ) => BpfMap;
-  /** What the object, with these types, says, made what the kernel takes. Throws where the kernel would not. */
+  /** What the object, with these types, says, made what the kernel takes, as libbpf does. Throws where the kernel would not. */
   readonly adjust?: (spec: MapSpec, types: Btf | undefined) => MapSpec;
+  /** The one way in which the kernel takes the type: a map made without an object need not say it, an object must. */
+  readonly only?: {
+    /** BPF_F_*, which it must have. */
+    readonly flag?: number;
+    readonly maxEntries?: (wanted: number) => number;
+    /** "with a flag", for messages. */
+    readonly says: string;
+  };
   /** What the least map of the type has besides a key and a value of 4 bytes and one entry: for the probe. */
   readonly least?: Fields;
   /** The same of what only the running kernel can tell. */

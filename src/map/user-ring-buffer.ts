@@ -4,7 +4,7 @@
 import { BPF_MAP_TYPE_USER_RINGBUF } from "elf-loader/uapi";
 import { PAGE_SIZE } from "../sys/libc.ts";
 import { BpfMap } from "./map.ts";
-import { roundUp } from "./ring-buffer.ts";
+import { roundUp, SIZED } from "./ring-buffer.ts";
 import type { MapType } from "./type.ts";
 
 export class BpfUserRingBufferMap extends BpfMap {}
@@ -15,5 +15,6 @@ export const userRingBuffer: MapType = {
   since: "6.1",
   Map: BpfUserRingBufferMap,
   adjust: roundUp,
+  only: SIZED,
   least: { key_size: 0, value_size: 0, max_entries: PAGE_SIZE },
 };

@@ -33,6 +33,14 @@ export function compileFixture(name: string, { target = "bpf", debug = true }: V
 export const fixture = (name: string, variant?: Variant): Uint8Array =>
   new Uint8Array(readFileSync(compileFixture(name, variant)));
 
+/** Bytes of an object compiled from C, behind bpf_helpers.h. */
+export function compiled(source: string): Uint8Array {
+  const path = join(folder, "source.o");
+  const input = `#include <linux/bpf.h>\n#include <bpf/bpf_helpers.h>\n${source}`;
+  execFileSync("clang-19", ["-target", "bpf", "-g", ...FLAGS, "-xc", "-c", "-", "-o", path], { input });
+  return new Uint8Array(readFileSync(path));
+}
+
 /** Compiles a fixture for this machine with -DNATIVE, runs it and returns what it prints, word pairs by line. */
 export function runNatively(name: string): Map<string, bigint> {
   const path = join(folder, name);

@@ -12,7 +12,7 @@ import {
   BPF_MAP_TYPE_LRU_HASH,
   BPF_MAP_TYPE_RINGBUF,
 } from "elf-loader/uapi";
-import { fixture } from "./compile.ts";
+import { compiled, fixture } from "./compile.ts";
 
 for (const target of ["bpf", "bpfeb"] as const) {
   describe(`definitions, ${target}`, () => {
@@ -59,6 +59,15 @@ for (const target of ["bpf", "bpfeb"] as const) {
     });
   });
 }
+
+test("one arena is taken, two are not", () => {
+  const arena = (name: string) =>
+    `struct { __uint(type, 33); __uint(map_flags, 1024); __uint(max_entries, 2); } ${name} SEC(".maps");`;
+  expect(parseObject(compiled(arena("one"))).maps.get("one")).toMatchObject({ type: 33, flags: 1024, maxEntries: 2 });
+  const two = compiled(`${arena("one")} ${arena("two")}`);
+  expect(() => parseObject(two)).toThrow("Cannot use map two: one is an arena already");
+  expect(() => parseObject(two)).toThrow(ObjectError);
+});
 
 test("slots are set by the definition", () => {
   const { maps, warnings } = parseObject(fixture("map_slots"));

@@ -3,6 +3,7 @@
 import { expect, test } from "bun:test";
 import { type BpfError, BpfObject, createMap, type MapSpec } from "../../src/index.ts";
 import { fixture, thrownBy, userSpace } from "./lib-support.ts";
+import { rowOf } from "./maps-support.ts";
 
 /** By fixture: the kind of the error, and what it says. */
 const REFUSED: { readonly [fixture: string]: readonly [BpfError["class"], string] } = {
@@ -55,6 +56,29 @@ userSpace(() => {
     expect([unknown.class, unknown.action]).toEqual(["unsupported", "use another hook or kernel"]);
     const other = thrownBy(() => createMap({ type: 9999, keySize: 4, valueSize: 4, maxEntries: 1 })) as BpfError;
     expect([other.class, other.action]).toEqual(["unsupported", "use another type of map, or a newer kernel"]);
+  });
+
+  test("what the kernel takes only in one way is made so for who makes a map, but an object must say it", () => {
+    const prealloc = /only with BPF_F_NO_PREALLOC among map_flags/;
+    const plain = { keySize: 0, valueSize: 0, maxEntries: 0, flags: 0, keyTypeId: 0, valueTypeId: 0 };
+    const cases: [string, Partial<MapSpec>, RegExp][] = [
+      ["LPM_TRIE", { ...plain, keySize: 8, valueSize: 8, maxEntries: 16 }, prealloc],
+      ["ARENA", { ...plain, maxEntries: 3 }, /only with BPF_F_MMAPABLE/],
+      ["RINGBUF", plain, /only with bytes as max_entries/],
+      ["USER_RINGBUF", plain, /only with bytes as max_entries/],
+      ["SK_STORAGE", { flags: 0 }, prealloc],
+      ["TASK_STORAGE", { maxEntries: 16 }, /only with .* and without max_entries/],
+    ];
+    for (const [name, change, likely] of cases) {
+      const { type } = rowOf(name);
+      const spec = fixture(name.endsWith("STORAGE") ? "map_storage" : "lib_maps", "none");
+      const map = spec.maps.get(name) ?? (spec.maps.get("numbers") as MapSpec);
+      Object.assign(map, { type, autocreate: true }, change);
+      const error = thrownBy(() => BpfObject.load(spec).close()) as BpfError;
+      expect([name, error.errno, error.subject]).toEqual([name, "EINVAL", `map ${map.name}`]);
+      expect(error.likely).toMatch(likely);
+      if (change.keyTypeId === 0) createMap({ ...change, type }).close();
+    }
   });
 
   test("nobody is told to make weak what is weak", () => {

@@ -7,7 +7,12 @@ import { type Btf, describe } from "../btf/btf.ts";
 import type { BtfComposite, BtfDatasec, BtfMember } from "../btf/types.ts";
 import type { ElfFile, ElfRelocation, ElfSection } from "../elf/elf-file.ts";
 import { ObjectError } from "../errors.ts";
-import { BPF_MAP_TYPE_ARRAY_OF_MAPS, BPF_MAP_TYPE_HASH_OF_MAPS, BPF_MAP_TYPE_PROG_ARRAY } from "../uapi/bpf.ts";
+import {
+  BPF_MAP_TYPE_ARENA,
+  BPF_MAP_TYPE_ARRAY_OF_MAPS,
+  BPF_MAP_TYPE_HASH_OF_MAPS,
+  BPF_MAP_TYPE_PROG_ARRAY,
+} from "../uapi/bpf.ts";
 import { BTF_VAR_GLOBAL_ALLOCATED } from "../uapi/btf.ts";
 import { mapKey } from "./image.ts";
 import type { MapSlot, MapSpec } from "./types.ts";
@@ -29,7 +34,14 @@ export function readMapDefinitions(elf: ElfFile, btf: Btf | undefined): DefinedM
   const slots = new Slots(elf, section);
   const defined = (btf.type(id) as BtfDatasec).vars.map((entry) => readDefinition(btf, section, entry, slots));
   slots.checkAllRead();
+  checkArenas(defined);
   return defined;
+}
+
+/** A program has one arena at most, and what the object's pointers into one mean is said once for all its programs. */
+function checkArenas(defined: readonly DefinedMap[]): void {
+  const [one, other] = defined.filter(({ spec }) => spec.type === BPF_MAP_TYPE_ARENA).map(({ spec }) => spec.name);
+  if (other !== undefined) throw new ObjectError(`Cannot use map ${other}: ${one} is an arena already`, SECTION, 0);
 }
 
 /** The relocations of the section: each sets one slot of a map to another map or a program. */

@@ -14,6 +14,7 @@ import { cString } from "../sys/libc.ts";
 import { withMemlockRaised } from "../sys/memlock.ts";
 import type { Fields } from "../sys/struct.ts";
 import { BpfArray } from "./array.ts";
+import { checkedWord, checkNumbers } from "./flags.ts";
 import { mapType } from "./index.ts";
 import { type BpfMap, type InnerMaps, type MapInfo, readMapInfo } from "./map.ts";
 import { pinnedError } from "./pin-error.ts";
@@ -37,6 +38,7 @@ export const createMap = (wanted: NewMap, btf: LoadedBtf = {}): BpfMap => create
 
 function completed(wanted: NewMap): MapSpec {
   const [spec, { only }] = [{ ...NOTHING, ...wanted }, mapType(wanted.type)];
+  checkNumbers(spec);
   const { flags, innerMap } = spec;
   const maxEntries = only?.maxEntries?.(spec.maxEntries) ?? spec.maxEntries;
   const inner = innerMap && { innerMap: completed(innerMap) };
@@ -48,6 +50,7 @@ function completed(wanted: NewMap): MapSpec {
  * `besides`: capabilities that its programs will need. Throws as createMap() does.
  */
 export function createAsDefined(defined: MapSpec, btf: LoadedBtf, besides: readonly string[] = []): BpfMap {
+  checkNumbers(defined);
   const type = mapType(defined.type);
   const spec = type.adjust?.(defined, btf.types) ?? defined;
   using template = spec.innerMap && createAsDefined(spec.innerMap, btf);
@@ -215,7 +218,7 @@ function createError(result: number, spec: MapSpec, type: MapType, besides: read
  * kernel has it and tells it (CAP_SYS_ADMIN). `flags`: BPF_F_RDONLY or BPF_F_WRONLY. Throws where it is no map.
  */
 export function openMap(path: string, flags = 0): BpfMap {
-  const fd = objGet(path, flags);
+  const fd = objGet(path, checkedWord(flags));
   if (fd < 0) throw pinnedError(fd, "open a map", path, flags);
   const kind = fdKind(fd) ?? MAP;
   if (kind === MAP) return adoptMap(fd, path);

@@ -18,6 +18,7 @@ import type { Fd } from "../sys/fd.ts";
 import { readField } from "../sys/struct.ts";
 import { type Cause, CLOSED, causeOf, NO_SUCH_DESCRIPTOR } from "./causes.ts";
 import { type AnyCodec, type Codec, codecOf, fromText, indexKey } from "./codec.ts";
+import { checkedFlags } from "./flags.ts";
 import { pinError } from "./pin-error.ts";
 import { sectionCodec } from "./section-codec.ts";
 import { walkKeys } from "./walk.ts";
@@ -201,14 +202,15 @@ export class BpfMap implements Disposable {
 
   /** Copies the value of a key given as bytes into `value`; false where there is none. */
   protected lookup(key: Uint8Array | 0, value: Uint8Array, flags = 0): boolean {
-    const result = mapLookupElem(this.fd.number, key, value, flags);
+    const result = mapLookupElem(this.fd.number, key, value, checkedFlags(flags));
     if (result === -ENOENT) return false;
     this.check(result, "read", "bpf(BPF_MAP_LOOKUP_ELEM)");
     return true;
   }
 
   protected update(key: Uint8Array | 0, value: Uint8Array, flags: number): void {
-    this.check(mapUpdateElem(this.fd.number, key, value, flags), "write", "bpf(BPF_MAP_UPDATE_ELEM)");
+    const result = mapUpdateElem(this.fd.number, key, value, checkedFlags(flags));
+    this.check(result, "write", "bpf(BPF_MAP_UPDATE_ELEM)");
   }
 
   protected remove(key: Uint8Array): boolean {

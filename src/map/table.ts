@@ -4,6 +4,7 @@ import { BPF_ANY, ENOENT, ENOTSUPP } from "elf-loader/uapi";
 import { mapLookupAndDeleteElem } from "../sys/bpf.ts";
 import { batches, deleteBatch, type Geometry, lacksBatch, updateBatch } from "./batch.ts";
 import { scratch } from "./codec.ts";
+import { checkedFlags } from "./flags.ts";
 import { BpfMap } from "./map.ts";
 
 /** One element as bytes; overwritten by the next step of the walk. */
@@ -52,7 +53,7 @@ export class BpfTable<K = unknown, V = unknown, W = V> extends BpfMap {
     const keys = sideBySide(elements.map(({ key }) => key));
     const values = sideBySide(elements.map(({ value }) => value));
     if (elements.length === 0) return this;
-    const { result, count } = updateBatch(this.geometry, { keys, values, count: elements.length }, flags);
+    const { result, count } = updateBatch(this.geometry, { keys, values, count: elements.length }, checkedFlags(flags));
     if (result >= 0) return this;
     // The first that was refused, once more alone: that is the error to tell; or the kernel cannot do it in batches.
     // What is refused as a whole leaves the count as it was given.

@@ -10,10 +10,12 @@ import {
   BpfObject,
   type BpfPerCpuArray,
   BpfRuntimeError,
+  createMap,
   ObjectError,
+  openMap,
   UnsupportedError,
 } from "../../src/index.ts";
-import { fixture, idsOf, load, runOn, thrownBy, userSpace } from "./lib-support.ts";
+import { fixture, idsOf, load, runOn, testHere, thrownBy, userSpace } from "./lib-support.ts";
 
 const hash = (object: BpfObject, name: string) => object.map(name) as BpfHashMap;
 const array = (object: BpfObject, name: string) => object.map(name) as BpfArray;
@@ -147,7 +149,9 @@ test("an array has all its values from the start, and none beyond its end", () =
   expect((thrownBy(() => slots.set(3, zero)) as BpfError).errno).toBe("E2BIG");
   for (const index of [-1, 2 ** 32, 2 ** 32 + 1, 0.5, Number.NaN]) {
     expect([index, slots.get(index)]).toEqual([index, undefined]);
-    expect(thrownBy(() => slots.set(index, zero))).toBeInstanceOf(BpfRuntimeError);
+    const error = thrownBy(() => slots.set(index, zero)) as BpfError;
+    expect(error).toBeInstanceOf(BpfRuntimeError);
+    expect(error.likely).toContain("has no such index: they are whole numbers");
   }
 });
 
@@ -206,6 +210,30 @@ test("a map the kernel refuses is a typed error that names it and its size", () 
     expect(error.message).not.toContain("\n");
     expect([typeof error.likely, typeof error.action]).toEqual(["string", "string"]);
   }
+});
+
+testHere("numbers that the kernel would be given cut off are refused: sizes, entries, flags", () => {
+  const plain = { type: 1, name: "plain", keySize: 4, valueSize: 4, maxEntries: 8 };
+  const wrong = [1.5, -1, Number.NaN, 2 ** 32, 2 ** 40, "8" as never];
+  for (const name of ["keySize", "valueSize", "maxEntries", "flags"]) {
+    for (const value of wrong) {
+      const error = thrownBy(() => createMap({ ...plain, [name]: value }).close());
+      expect(error).toBeInstanceOf(BpfRuntimeError);
+      expect((error as BpfError).message).toStartWith(`Cannot create map plain: its ${name} is `);
+    }
+  }
+  using map = createMap(plain) as BpfHashMap<Uint8Array, Uint8Array>;
+  const key = new Uint8Array(4);
+  for (const flags of ["x" as never, Number.NaN, 1.5, -1, 2 ** 64, null as never]) {
+    for (const use of [
+      () => map.set(key, key, flags),
+      () => map.get(key, flags),
+      () => map.setMany([[key, key]], flags),
+    ])
+      expect(thrownBy(use)).toBeInstanceOf(TypeError);
+    expect(thrownBy(() => openMap("/sys/fs/bpf/nothing", flags))).toBeInstanceOf(TypeError);
+  }
+  expect(map.size).toBe(0);
 });
 
 test("a closed map answers with EBADF, not with another's content", () => {

@@ -4,7 +4,7 @@ import { UsageError } from "./exit-status.ts";
 
 const MILLISECONDS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
 const BYTES = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 } as const;
-/** setTimeout's limit: 24 days. */
+/** setTimeout's limit: 24 days, above 596 hours. */
 const LONGEST = 2 ** 31 - 1;
 /** A ring is looked at twice in a row in one ArrayBuffer, which has less than 4 GiB. */
 const LARGEST = 2 ** 30;
@@ -14,7 +14,7 @@ export function parseDuration(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text);
   const milliseconds = Number(match?.[1]) * MILLISECONDS[(match?.[2] ?? "s") as keyof typeof MILLISECONDS];
   if (!(milliseconds > 0 && milliseconds <= LONGEST)) {
-    throw new UsageError(`Expected a duration such as 500ms, 10s or 2m, got ${JSON.stringify(text)}`);
+    throw new UsageError(`Expected a duration up to 596h such as 500ms, 10s or 2m, got ${JSON.stringify(text)}`);
   }
   return milliseconds;
 }
@@ -33,7 +33,8 @@ export function parseSize(text: string): number {
 export function parseSeconds(text: string): number {
   const milliseconds = /^\d*\.?\d+$/.test(text) ? Number(text) * 1000 : Number.NaN;
   if (!(milliseconds >= 1 && milliseconds <= LONGEST)) {
-    throw new UsageError(`Expected seconds such as 2 or 0.5, got ${JSON.stringify(text)}`);
+    const given = JSON.stringify(text);
+    throw new UsageError(`Expected seconds from 0.001 to ${LONGEST / 1000} such as 2 or 0.5, got ${given}`);
   }
   return milliseconds;
 }

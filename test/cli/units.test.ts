@@ -12,7 +12,15 @@ const refused = (parse: (text: string) => number, texts: readonly string[]) => {
 };
 
 test("a duration has a unit, and is milliseconds", () => {
-  const cases = { "500ms": 500, "10s": 10_000, "2m": 120_000, "1h": 3_600_000, "1.5s": 1500, "0.5ms": 0.5 };
+  const cases = {
+    "500ms": 500,
+    "10s": 10_000,
+    "2m": 120_000,
+    "1h": 3_600_000,
+    "596h": 596 * 3_600_000,
+    "1.5s": 1500,
+    "0.5ms": 0.5,
+  };
   for (const [text, milliseconds] of Object.entries(cases)) expect(parseDuration(text)).toBe(milliseconds);
   refused(parseDuration, [
     "",
@@ -27,7 +35,7 @@ test("a duration has a unit, and is milliseconds", () => {
     "0s",
     "0.0ms",
     "1e3s",
-    "600h",
+    "597h",
     "1.s",
     "٣s",
   ]);
@@ -43,7 +51,10 @@ test("a size is bytes, with K, M or G of 1024", () => {
 test("seconds have no unit, and are milliseconds", () => {
   const cases = { "2": 2000, "0.5": 500, ".25": 250, "0.001": 1, "60": 60_000 };
   for (const [text, milliseconds] of Object.entries(cases)) expect(parseSeconds(text)).toBe(milliseconds);
-  refused(parseSeconds, ["", "0", "0.0001", "-1", "2s", "1e3", "Infinity", "NaN", "9999999999"]);
+  refused(parseSeconds, ["", "0", "0.0001", "-1", "2s", "1e3", "Infinity", "NaN", "9999999999", "2147483.648"]);
+  expect(parseSeconds("2147483.647")).toBe(2147483647);
+  for (const text of ["0.0001", "1e9"]) expect(() => parseSeconds(text)).toThrow("from 0.001 to 2147483.647 ");
+  expect(() => parseDuration("597h")).toThrow("up to 596h ");
 });
 
 describe("a whole number", () => {

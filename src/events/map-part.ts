@@ -1,6 +1,7 @@
 // The shared mappings of ring buffer maps, both directions.
 
 import { kernelError } from "../host/kernel-error.ts";
+import { CLOSED } from "../map/causes.ts";
 import type { BpfMap } from "../map/map.ts";
 import { Mapping } from "../sys/mapping.ts";
 
@@ -12,5 +13,6 @@ export function mapPart(map: BpfMap, length: number, prot: number, offset: numbe
     doing: `map ring buffer ${map.name} into memory`,
     call: "mmap()",
     subject: `map ${map.name}`,
+    ...(map.fd.number < 0 ? CLOSED : {}),
   });
 }

@@ -221,6 +221,12 @@ test("closing the reader from its own callback ends the read", async () => {
   expect({ status, signal, out }).toEqual({ status: 0, signal: undefined, out: "1 record, closed, then 0" });
 }, 60_000);
 
+testHere("a reader of a map that is closed is refused, and says so", () => {
+  const object = load("lib_ring", "emit");
+  object.close();
+  expect(thrownBy(() => ringOf(object))).toMatchObject({ errno: "EBADF", likely: "it is closed" });
+});
+
 test("a read from within a callback is refused: both would hand over the same records", () => {
   using object = load("lib_ring", "emit");
   using ring = ringOf(object);

@@ -12,6 +12,7 @@ export { compileEncoder } from "./btf/encoder.ts";
 export { fromJson, isText } from "./btf/json.ts";
 export { compileRecordDecoder, type RecordDecoder } from "./btf/record.ts";
 export type * from "./btf/types.ts";
+export { fieldsOf } from "./btf/value.ts";
 export { Memory } from "./bytes/memory.ts";
 export { bytesToString, cString, escapedByte, isEscapedByte, stringToBytes } from "./bytes/text.ts";
 export { type CoreResolutions, relocate } from "./core/relocate.ts";

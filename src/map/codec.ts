@@ -6,6 +6,8 @@ import { type Btf, compileDecoder, compileEncoder, fromJson, isText, Memory, Obj
 export interface Codec<T = unknown> {
   /** Bytes in the kernel. */
   readonly size: number;
+  /** What BTF says of the value, where it is decoded by that. */
+  readonly type?: { readonly btf: Btf; readonly id: number };
   /** The value at a byte offset of a memory, a multiple of 4. */
   decode(memory: Memory, offset: number): T;
   /** Exactly `size` bytes. Throws TypeError or ObjectError where the value does not fit. */
@@ -27,6 +29,7 @@ export function codecOf(btf: Btf | undefined, typeId: number, size: number): Cod
   const text = isText(btf, typeId);
   return {
     size,
+    type: { btf, id: typeId },
     decode: compileDecoder(btf, typeId),
     encode: compileEncoder(btf, typeId),
     parse(typed) {

@@ -5,56 +5,66 @@ import { BPF_MAP_TYPE_LRU_PERCPU_HASH, BPF_MAP_TYPE_PERCPU_ARRAY, BPF_MAP_TYPE_P
 import { possibleCpuCount } from "../host/cpus.ts";
 import { BpfArray } from "./array.ts";
 import { type Codec, fromItem, parseJson, scratch, shown } from "./codec.ts";
+import { type CountedType, countedType, greatestOf, type Join, joined, sumOf, sumOrAll } from "./cpu-totals.ts";
 import { BpfHashMap } from "./hash.ts";
 import type { MapType } from "./type.ts";
 
+/** What is known of one CPU's value. */
+interface Kind {
+  /** What zeros are as such a value: by it what was never written is told from the rest. */
+  readonly nothing: unknown;
+  /** By BTF; found with the first use, as most values are not added up. */
+  readonly type: () => CountedType | undefined;
+}
+
 /** One value a possible CPU, by CPU number. */
 export class PerCpuValues<V = unknown> extends Array<V> {
-  /** What zeros are as such a value: by it what was never written is told from the rest. */
-  #nothing: V | undefined;
+  #kind: Kind | undefined;
 
-  static decoded<V>(values: Iterable<V>, nothing: V): PerCpuValues<V> {
+  static decoded<V>(values: Iterable<V>, kind: Kind): PerCpuValues<V> {
     const all = new PerCpuValues<V>();
     for (const value of values) all.push(value);
-    all.#nothing = nothing;
+    all.#kind = kind;
     return all;
   }
 
   /**
-   * Numbers added up; structs and arrays member by member; text, bytes and what else is no number as on the first CPU where
-   * it is not zero.
+   * Numbers added up, to more than their type holds where it must be; structs and arrays member by member. What is no count
+   * is as on the first CPU where it is not zero: text, enums, bytes, and where BTF says it pointers, char and arrays of bytes.
    */
   sum(): V {
-    return this.reduce((all, one) => combine(all, one, this.#nothing, (a, b) => a + b));
+    return this.#joined(sumOf) as V;
   }
 
   /** The greatest, likewise. */
   max(): V {
-    return this.reduce((all, one) => combine(all, one, this.#nothing, (a, b) => (b > a ? b : a)));
+    return this.#joined(greatestOf) as V;
+  }
+
+  /** As sum(), but a number whose sum BTF says that its type does not hold is an array, of all CPUs' numbers. */
+  total(): unknown {
+    return this.#joined(sumOrAll);
+  }
+
+  #joined(join: Join): unknown {
+    return joined([...this], this.#kind?.nothing, join, this.#kind?.type());
   }
 }
 
-type Join = (a: never, b: never) => unknown;
-type Members = Record<string, unknown> | undefined;
-
-function combine<V>(a: V, b: V, nothing: V | undefined, join: Join): V {
-  // An enum's value has a name on one CPU and none on another.
-  if (typeof a !== typeof b) return a === nothing ? b : a;
-  if (typeof a === "number" || typeof a === "bigint") return join(a as never, b as never) as V;
-  if (a instanceof Uint8Array) return a.every((byte) => byte === 0) ? b : a;
-  if (Array.isArray(a))
-    return a.map((item, i) => combine(item, (b as unknown[])[i], (nothing as unknown[] | undefined)?.[i], join)) as V;
-  if (typeof a !== "object" || a === null) return a === nothing ? b : a;
-  const [other, none] = [b as Members, nothing as Members];
-  const members = Object.entries(a).map(([name, value]) => [name, combine(value, other?.[name], none?.[name], join)]);
-  return Object.fromEntries(members) as V;
+function kindOf(one: Codec): Kind {
+  const { type } = one;
+  let counted: CountedType | undefined;
+  return {
+    nothing: one.decode(scratch(one.size), 0),
+    type: () => (counted ??= type && countedType(type.btf, type.id)),
+  };
 }
 
 /** The values of all CPUs at once, of the codec of one. */
 export function perCpuCodec(one: Codec): Codec<PerCpuValues> {
   const stride = (one.size + 7) & ~7;
   const cpus = possibleCpuCount();
-  let nothing: unknown;
+  let kind: Kind | undefined;
   const checked = (values: unknown): readonly unknown[] => {
     if (Array.isArray(values) && values.length === cpus) return values;
     throw new TypeError(`Cannot encode ${shown(values)}: expected an array of ${cpus} values, one a possible CPU`);
@@ -63,8 +73,8 @@ export function perCpuCodec(one: Codec): Codec<PerCpuValues> {
     size: stride * cpus,
     decode(memory, offset) {
       const values = Array.from({ length: cpus }, (_, cpu) => one.decode(memory, offset + cpu * stride));
-      nothing ??= one.decode(scratch(one.size), 0);
-      return PerCpuValues.decoded(values, nothing);
+      kind ??= kindOf(one);
+      return PerCpuValues.decoded(values, kind);
     },
     encode(values) {
       const bytes = scratch(stride * cpus).u8;

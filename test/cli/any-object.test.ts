@@ -42,6 +42,7 @@ describe("histogramLines", () => {
   test("nothing for nothing, none where one is no count, and the last of 64 slots", () => {
     expect(histogramLines([0, 0])).toEqual([]);
     expect(histogramLines([1, -1, 5])).toBeUndefined();
+    expect(histogramLines([1, [2, 3] as unknown as number])).toBeUndefined(); // no sum of all CPUs
     const slots = Array.from({ length: 64 }, (_, slot) => (slot === 63 ? 1n : 0n));
     expect(histogramLines(slots)?.at(-1)).toContain(`${2n ** 63n} -> ${2n ** 64n - 1n} `);
   });

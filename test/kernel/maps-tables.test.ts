@@ -17,8 +17,11 @@ import {
   type BpfTable,
   type Btf,
   codecOf,
+  createMap,
   MAP_TYPES,
+  type MapSpec,
   type Memory,
+  type PerCpuValues,
   probeMapType,
 } from "../../src/index.ts";
 import { fixture, leavesNoDescriptors, thrownBy } from "./lib-support.ts";
@@ -353,6 +356,45 @@ testHere("PERCPU values that are bytes are not added up: they are those of the f
   );
   const values = map.get(0);
   expect([values?.sum(), values?.max()]).toEqual([Uint8Array.of(200, 0, 7), Uint8Array.of(200, 0, 7)]);
+});
+
+testHere("PERCPU values that BTF says are no counts are one CPU's, and a sum that does not fit is told apart", () => {
+  const { maps, btf } = fixture("run_shapes");
+  using map = createMap(maps.get("of_cpus") as MapSpec, { types: btf }) as BpfPerCpuArray<object>;
+  const mac = [254, 0, 3, 0, 0, 9];
+  const single = { task: 0xffff888000000000n, mac, letter: 120, level: "HIGH", comm: "sh" };
+  const nothing = { task: 0n, mac: mac.map(() => 0), letter: 0, level: 0, comm: "" };
+  const counts = { count: 2n ** 63n - 1n, address: 0x7fffffff, delta: -16384, flags: 7, low: -4, ratio: 1.5 };
+  const zeros = { count: 0n, address: 0, delta: 0, flags: 0, low: 0, ratio: 0 };
+  const written = (...first: object[]) => {
+    map.set(0, [...first, ...new Array(possibleCpuCount() - first.length).fill({ ...nothing, ...zeros })]);
+    return map.get(0) as PerCpuValues<object>;
+  };
+  const twice = { count: 2n ** 64n - 2n, address: 0xfffffffe, delta: -32768, flags: 14, low: -8, ratio: 3 };
+  const [one, other] = [
+    { ...single, ...counts },
+    { ...single, letter: 121, ...counts },
+  ];
+  const fitting = written(one, other);
+  expect([fitting.sum(), fitting.total()]).toEqual([
+    { ...single, ...twice },
+    { ...single, ...twice },
+  ]);
+  expect(fitting.max()).toEqual(possibleCpuCount() > 2 ? { ...one, delta: 0, low: 0 } : one);
+  expect(written({ ...nothing, ...zeros }, one).total()).toEqual(one); // the first that wrote any
+
+  const more = { count: 2n ** 63n + 1n, address: 0x80000001, delta: -16385, flags: 9, low: -5, ratio: 1e300 };
+  const beyond = written(one, { ...single, ...more });
+  const sums = { count: 2n ** 64n, address: 2 ** 32, delta: -32769, flags: 16, low: -9, ratio: 1e300 };
+  expect(beyond.sum()).toEqual({ ...single, ...sums });
+  const rest = new Array(possibleCpuCount() - 2).fill(0);
+  const all = Object.fromEntries(
+    Object.entries(counts).map(([name, value]) => {
+      const zero = typeof value === "bigint" ? rest.map(() => 0n) : rest;
+      return [name, [value, more[name as keyof typeof more], ...zero]];
+    }),
+  );
+  expect(beyond.total()).toEqual({ ...single, ...all, ratio: 1e300 });
 });
 
 const ARRAYS: readonly Row[] = [

@@ -10,7 +10,7 @@ function range(slot: number): [bigint, bigint] {
 /** Lines for the slots up to the last that is not empty; none where all are. undefined where one is no count. */
 export function histogramLines(slots: readonly (number | bigint)[]): string[] | undefined {
   const counts = slots.map(Number);
-  if (counts.some((count) => count < 0)) return undefined;
+  if (!counts.every((count) => count >= 0)) return undefined;
   const used = counts.findLastIndex((count) => count > 0) + 1;
   if (used === 0) return [];
   const most = Math.max(...counts);

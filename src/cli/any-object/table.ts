@@ -15,10 +15,10 @@ export interface Table {
   touch(): void;
 }
 
-/** A per-CPU value is shown as its sum; bytes, of which there is none, as those of each CPU. */
+/** A per-CPU value is shown as its sum, numbers that have none in their type and bytes as those of each CPU. */
 export function total(value: unknown): unknown {
   if (!(value instanceof PerCpuValues)) return value;
-  return value[0] instanceof Uint8Array ? [...value] : value.sum();
+  return value[0] instanceof Uint8Array ? [...value] : value.total();
 }
 
 export const record = ([key, value]: Entry) =>

@@ -1,7 +1,7 @@
 // Linked programs run as the same C compiled for this machine does, and refer to what they should.
 import { describe, expect, test } from "bun:test";
 import { type LinkedProgram, linkProgram, ObjectError, type ObjectSpec, parseObject } from "elf-loader";
-import { compileFixture, fixture, json, runNatively } from "./compile.ts";
+import { compiled, compileFixture, fixture, json, runNatively } from "./compile.ts";
 import { run } from "./interpreter.ts";
 
 /** Links with descriptors 100, 101 … in the order of the object's maps. */
@@ -12,6 +12,26 @@ function link(spec: ObjectSpec, program: string): LinkedProgram {
 
 const memoryOf = (spec: ObjectSpec) =>
   new Map([...spec.maps.values()].map((map, i) => [100 + i, (map.contents ?? new Uint8Array()).slice()]));
+
+test("a variable in an arena is refused for what it is, where a program refers to it", () => {
+  const spec = parseObject(
+    compiled(`
+      int __attribute__((address_space(1))) shared = 5;
+      SEC("syscall") int uses(void *ctx) { return shared; }
+      SEC("socket") int uses_none(void *ctx) { return 0; }`),
+  );
+  expect(link(spec, "uses_none").insnCount).toBe(2);
+  let refused: unknown;
+  try {
+    link(spec, "uses");
+  } catch (error) {
+    refused = error;
+  }
+  expect(refused).toBeInstanceOf(ObjectError);
+  const { message, action } = refused as ObjectError;
+  expect(message).toBe("Cannot link function uses: variables in an arena (shared) are not supported");
+  expect(action).toContain("ordinary variables");
+});
 
 describe("calls", () => {
   const expected = runNatively("calls");

@@ -10,7 +10,7 @@ import { patchInstruction, poison } from "../core/patch.ts";
 import type { CoreResolution, CoreResolutions } from "../core/relocate.ts";
 import type { ElfRelocation } from "../elf/elf-file.ts";
 import { R_BPF_64_32, R_BPF_64_64 } from "../elf/relocation-types.ts";
-import { ObjectError } from "../errors.ts";
+import { type ErrorDetails, ObjectError } from "../errors.ts";
 import { KCONFIG, KSYMS } from "../spec/externs.ts";
 import { type BpfFunction, functionAt, mapKey } from "../spec/image.ts";
 import { functionSince } from "../spec/kernel-functions.ts";
@@ -30,6 +30,10 @@ import { linkExtInfo, type PlacedFunction } from "./ext-info.ts";
 
 /** Most functions in one program: BPF_MAX_SUBPROGS in include/linux/bpf_verifier.h. */
 const MAX_FUNCTIONS = 256;
+
+/** The section of variables of __attribute__((address_space(1))), which libbpf copies into the object's arena. */
+const ARENA_DATA = ".addr_space.1";
+const OUTSIDE = { action: "make them ordinary variables, or allocate them (bpf_arena_alloc_pages)" };
 
 /** What only a running kernel knows; left out, a program that needs it cannot be linked. */
 export interface KernelAnswers {
@@ -302,6 +306,8 @@ class Linker {
       const section = this.#spec.image.elf.sections[symbol.section]?.name;
       const { name } = symbol;
       if (section === undefined) throw this.#error(fn, i, `${name} is in no section of the object: give it a value`);
+      if (section === ARENA_DATA)
+        throw this.#error(fn, i, `variables in an arena${name && ` (${name})`} are not supported`, OUTSIDE);
       throw this.#error(fn, i, `nothing to refer to at ${section}+${offset}${name && ` (${name})`}`);
     }
   }
@@ -323,9 +329,9 @@ class Linker {
     }
   }
 
-  #error(fn: BpfFunction, i: number, why: string): ObjectError {
+  #error(fn: BpfFunction, i: number, why: string, details?: ErrorDetails): ObjectError {
     const offset = (fn.start + i) * INSN_SIZE;
-    return new ObjectError(`Cannot link function ${fn.name}: ${why}`, fn.section.name, offset);
+    return new ObjectError(`Cannot link function ${fn.name}: ${why}`, fn.section.name, offset, details);
   }
 }
 

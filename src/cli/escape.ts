@@ -24,6 +24,15 @@ export function escapeText(text: string): string {
   return escapeWith(text, DANGEROUS_ALL);
 }
 
+/** What escapeText() made of it, or a person typed as it does; a backslash before anything else is one. */
+export function unescapeText(text: string): string {
+  return text.replace(/\\(?:(\\)|x([0-9a-f]{2})|u\{([0-9a-f]{1,4})\})/g, (_, backslash, byte, code) => {
+    if (backslash) return backslash;
+    const number = Number.parseInt(byte ?? code, 16);
+    return String.fromCharCode(byte && number >= 0x80 ? 0xdc00 + number : number);
+  });
+}
+
 /** For a terminal, a line that the kernel wrote about a process: backslashes stay as they are. */
 export function escapeLine(line: string): string {
   return escapeWith(line, DANGEROUS_BUT_BACKSLASH);

@@ -1,4 +1,5 @@
-// JSON lines that any reader takes: valid UTF-8, no number that a double would round, nothing a terminal obeys.
+// JSON lines that any reader takes: valid UTF-8, no number that a double would round or that JSON has not, nothing a
+// terminal obeys.
 
 import { isEscapedByte, stringToBytes } from "../index.ts";
 
@@ -6,9 +7,10 @@ const TERMINAL = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 /** One line, without the newline. */
 export function jsonLine(record: Record<string, unknown>): string {
-  const json = JSON.stringify(withBytes(record), (_key, value) =>
-    typeof value === "bigint" ? bigintValue(value) : value,
-  );
+  const json = JSON.stringify(withBytes(record), (_key, value) => {
+    if (typeof value === "bigint") return bigintValue(value);
+    return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
+  });
   return json.replace(TERMINAL, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 

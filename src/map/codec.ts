@@ -27,7 +27,7 @@ export interface AnyCodec {
 export function codecOf(btf: Btf | undefined, typeId: number, size: number): Codec {
   if (!btf || typeId === 0 || btf.type(typeId).kind === "datasec") return bytesCodec(size);
   const text = isText(btf, typeId);
-  return {
+  return takingBytes({
     size,
     type: { btf, id: typeId },
     decode: compileDecoder(btf, typeId),
@@ -36,18 +36,27 @@ export function codecOf(btf: Btf | undefined, typeId: number, size: number): Cod
       const json = parseJson(typed);
       return text && typeof json !== "string" ? typed : fromJson(btf, typeId, json);
     },
+  });
+}
+
+/** The same codec, which takes bytes as they are as well: they may say more than any value. */
+export function takingBytes<T>(codec: Codec<T>): Codec<T> {
+  const { size } = codec;
+  return {
+    ...codec,
+    encode: (value) => (value instanceof Uint8Array && value.byteLength === size ? value : codec.encode(value)),
   };
 }
 
 /** What a person types as a value of a codec. Throws TypeError where it does not fit. */
 export function fromText(codec: Codec, text: string): unknown {
-  const value = (codec.parse ?? parseJson)(text);
   try {
+    const value = (codec.parse ?? parseJson)(text);
     codec.encode(value);
+    return value;
   } catch (error) {
     throw error instanceof ObjectError ? new TypeError(error.message) : error;
   }
-  return value;
 }
 
 /** The same within JSON. */

@@ -160,6 +160,13 @@ export class BpfMap implements Disposable {
     return this;
   }
 
+  /** From now on keys and values are what is made of their codecs; of a per-CPU map of the one of all CPUs. */
+  changeCodecs(change: (codec: Codec) => Codec): this {
+    this.#keyCodec = change(this.keyCodec);
+    this.#valueCodec = change(this.valueCodec);
+    return this;
+  }
+
   /**
    * What a person types as a key: JSON or text as BTF or the type has it, bytes in hexadecimal where neither has; opened
    * where keys are descriptors, to be closed by the caller. Throws TypeError where it does not fit.

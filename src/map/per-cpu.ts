@@ -4,7 +4,7 @@
 import { BPF_MAP_TYPE_LRU_PERCPU_HASH, BPF_MAP_TYPE_PERCPU_ARRAY, BPF_MAP_TYPE_PERCPU_HASH } from "elf-loader/uapi";
 import { possibleCpuCount } from "../host/cpus.ts";
 import { BpfArray } from "./array.ts";
-import { type Codec, fromItem, parseJson, scratch, shown } from "./codec.ts";
+import { type Codec, fromItem, parseJson, scratch, shown, takingBytes } from "./codec.ts";
 import { type CountedType, countedType, greatestOf, type Join, joined, sumOf, sumOrAll } from "./cpu-totals.ts";
 import { BpfHashMap } from "./hash.ts";
 import type { MapType } from "./type.ts";
@@ -69,7 +69,7 @@ export function perCpuCodec(one: Codec): Codec<PerCpuValues> {
     if (Array.isArray(values) && values.length === cpus) return values;
     throw new TypeError(`Cannot encode ${shown(values)}: expected an array of ${cpus} values, one a possible CPU`);
   };
-  return {
+  return takingBytes<PerCpuValues>({
     size: stride * cpus,
     decode(memory, offset) {
       const values = Array.from({ length: cpus }, (_, cpu) => one.decode(memory, offset + cpu * stride));
@@ -82,7 +82,7 @@ export function perCpuCodec(one: Codec): Codec<PerCpuValues> {
       return bytes;
     },
     parse: (text) => PerCpuValues.from(checked(parseJson(text)), (item) => fromItem(one, item)) as PerCpuValues,
-  };
+  });
 }
 
 /** Values are arrays, one value a possible CPU. */

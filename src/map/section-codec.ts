@@ -1,7 +1,7 @@
 // A data section of an object, one's own or somebody else's, as its variables by name (BTF_KIND_DATASEC).
 
 import { type Btf, type BtfDatasec, Memory, ObjectError } from "elf-loader";
-import { bytesCodec, type Codec, codecOf, fromItem, parseJson } from "./codec.ts";
+import { bytesCodec, type Codec, codecOf, fromItem, parseJson, takingBytes } from "./codec.ts";
 
 interface Variable {
   readonly name: string;
@@ -23,7 +23,7 @@ export function sectionCodec(btf: Btf, typeId: number, size: number): Codec | un
     if (unknown) throw new TypeError(`Cannot encode ${section.name}: it has no ${unknown}`);
     return given;
   };
-  return {
+  return takingBytes<unknown>({
     size,
     decode: ({ u8 }, at) =>
       Object.fromEntries(
@@ -42,7 +42,7 @@ export function sectionCodec(btf: Btf, typeId: number, size: number): Codec | un
       const given = checked(parseJson(text));
       return Object.fromEntries(variables.map(({ name, codec }) => [name, fromItem(codec, given[name])]));
     },
-  };
+  });
 }
 
 function variablesOf(btf: Btf, section: BtfDatasec): Variable[] {

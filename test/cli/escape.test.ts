@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { escapeLine, escapeMessage, escapeText } from "../../src/cli/escape.ts";
+import { escapeLine, escapeMessage, escapeText, unescapeText } from "../../src/cli/escape.ts";
 import { bytesToString } from "../../src/elf-loader/bytes/text.ts";
 
 const bytes = (...values: number[]) => bytesToString(Uint8Array.from(values), 0, values.length);
@@ -64,6 +64,22 @@ describe("escapeText", () => {
         numRuns: 5000,
       },
     );
+  });
+});
+
+describe("unescapeText", () => {
+  test("any bytes: gives back what was escaped", () => {
+    fc.assert(
+      fc.property(ANYTHING, (input) => {
+        const text = bytes(...input);
+        expect(unescapeText(escapeText(text))).toBe(text);
+      }),
+      { numRuns: 5000 },
+    );
+  });
+
+  test("a backslash that begins no escape is one", () => {
+    expect(unescapeText("C:\\dir\\x4\\u{}\\X41\\")).toBe("C:\\dir\\x4\\u{}\\X41\\");
   });
 });
 

@@ -21,6 +21,12 @@ describe("numbers", () => {
     for (const [value, expected] of cases) expect(JSON.parse(jsonLine({ value }))).toEqual({ value: expected });
   });
 
+  test("that JSON has none of are their names", () => {
+    expect(jsonLine({ value: [Number.NaN, { least: -Infinity }], most: Infinity })).toBe(
+      '{"value":["NaN",{"least":"-Infinity"}],"most":"Infinity"}',
+    );
+  });
+
   test("also in what is nested", () => {
     expect(jsonLine({ entries: [{ key: 0n, value: 2n ** 60n }] })).toBe(
       '{"entries":[{"key":0,"value":"1152921504606846976"}]}',

@@ -148,6 +148,23 @@ for (const target of ["bpf", "bpfeb"] as const)
     expect(() => encode({ number: 1, nobody: 2 })).toThrow("struct shared has no member nobody");
   });
 
+test("what JSON cannot say is taken as it is written there instead", () => {
+  const btf = parseObject(fixture("globals")).btf as Btf;
+  const id = btf.findByName("everything");
+  const [decode, encode] = [compileDecoder(btf, id), compileEncoder(btf, id)];
+  const through = (value: unknown) => decode(Memory.from(encode(fromJson(btf, id, value))), 0);
+  expect(through({ text: "\ufffdb", text_hex: "ff62" })).toMatchObject({ text: "\udcffb" });
+  expect(through({ text_hex: "ff62", text: "\ufffdb" })).toMatchObject({ text: "\udcffb" });
+  expect(() => through({ text_hex: "ff6" })).toThrow("has no member text_hex");
+  expect(() => through({ nobody_hex: "ff" })).toThrow("has no member nobody_hex");
+  const list = [0xff, -2, 0x62, ...new Uint8Array(9)];
+  expect(through({ text: list })).toMatchObject({ text: "\udcff\udcfeb" });
+  expect(() => through({ text: list.with(0, 256) })).toThrow("256 does not fit");
+  expect(through({ f32: "NaN", f64: "-Infinity" })).toMatchObject({ f32: Number.NaN, f64: -Infinity });
+  expect(() => through({ f32: "infinite" })).toThrow('"infinite" is not a number');
+  expect(() => through({ text: list.with(0, -129) })).toThrow("-129 does not fit");
+});
+
 test("types without a value are refused", () => {
   const btf = parseObject(fixture("constructs")).btf as Btf;
   for (const id of [0, btf.findByName("forward"), btf.findByName("with_arguments"), btf.findByName(".bss"), 99999]) {

@@ -11,6 +11,8 @@ import {
   type BpfPerCpuArray,
   type BpfQueue,
   type BpfSockHash,
+  bytesCodec,
+  openMapById,
 } from "../../src/index.ts";
 import { close } from "../../src/sys/libc.ts";
 import { fixture, global, idsOf, load, testHere, until } from "./lib-support.ts";
@@ -52,6 +54,7 @@ afterAll(() => {
 });
 
 const map = (...args: string[]) => hello(["map", ...args]);
+const bpftoolQuiet = (...args: string[]) => expect(Bun.spawnSync(["bpftool", "map", ...args]).exitCode).toBe(0);
 const bpftool = (...args: string[]) => JSON.parse(Bun.spawnSync(["bpftool", "-j", "map", ...args]).stdout.toString());
 
 test("list says of every map what bpftool says", async () => {
@@ -291,6 +294,115 @@ testHere("the variables of somebody else's object are read by name, and written 
   }
   expect(global(loaded, "counter", ".data").value).toBe(7);
 });
+
+/** Bytes of keys and values that no value of their type says as they stand, and how they are shown. */
+const ODD: readonly (readonly [map: string, key: string, value: string, line: string])[] = [
+  ["texts", "61 62 00 78", "61 62 63 64", "ab = 61 62 00 78: abcd"],
+  ["texts", "61 62 00 79", "00 00 00 01", "ab = 61 62 00 79:  = 00 00 00 01"],
+  ["texts", "ff fe 41 00", "0a 1b 5c 00", "\\xff\\xfeA: \\x0a\\x1b\\\\"],
+  ["texts", "22 61 22 00", "31 32 00 00", '"a" = 22 61 22 00: 12'],
+  [
+    "structs",
+    "ff 41 00 00 61 00 62 00",
+    "61 00 62 00 63 00 64 00",
+    '{"name":"\ufffdA","name_hex":"ff41","names":["a","b"]}: {"name":"a","names":["c","d"]} = 61 00 62 00 63 00 64 00',
+  ],
+  [
+    "structs",
+    "61 00 00 00 ff 00 62 00",
+    "00 00 00 00 00 00 00 00",
+    '{"name":"a","names":["\ufffd","b"]} = 61 00 00 00 ff 00 62 00: {"name":"","names":["",""]}',
+  ],
+  [
+    "holes",
+    "01 00 00 00 02 00 00 00",
+    "01 ee ee ee 02 00 00 00",
+    '{"small":1,"large":2}: {"small":1,"large":2} = 01 ee ee ee 02 00 00 00',
+  ],
+  [
+    "holes",
+    "01 ee 00 00 02 00 00 00",
+    "00 00 00 00 00 00 00 00",
+    '{"small":1,"large":2} = 01 ee 00 00 02 00 00 00: {"small":0,"large":0}',
+  ],
+  ["bools", "01", "10", "true: true = 10"],
+  ["bools", "02", "00", "true = 02: false"],
+  ["floats", "00 00 c0 7f", "00 00 00 00 00 00 f0 ff", "NaN: -Infinity"],
+  ["floats", "01 00 c0 7f", "00 00 00 00 00 00 00 80", "NaN = 01 00 c0 7f: 0 = 00 00 00 00 00 00 00 80"],
+  ["floats", "00 00 80 7f", "00 00 00 00 00 00 f8 3f", "Infinity: 1.5"],
+  ["single", "12", "ff", "0x12: 0xff"],
+];
+
+testHere("what is shown is taken for the bytes that were read, whatever they are", async () => {
+  using odd = load("map_shown");
+  const entriesOf = (name: string) => {
+    const { id, spec } = odd.map(name);
+    using raw = openMapById(id) as BpfHashMap<Uint8Array, Uint8Array>;
+    raw.withCodecs({ key: bytesCodec(spec.keySize), value: bytesCodec(spec.valueSize) });
+    return new Map(Array.from(raw, ([key, value]) => [key.toHex(), value.toHex()]));
+  };
+  const write = (id: string, key: string, value: string) =>
+    bpftoolQuiet("update", "id", id, "key", "hex", ...key.split(" "), "value", "hex", ...value.split(" "));
+  for (const [name, key, value] of ODD) write(`${odd.map(name).id}`, key, value);
+  for (const name of new Set(ODD.map(([name]) => name))) {
+    const id = `${odd.map(name).id}`;
+    const before = entriesOf(name);
+    const lines = linesOf((await map("dump", id)).stdout);
+    expect(lines.toSorted()).toEqual(
+      ODD.filter((row) => row[0] === name)
+        .map((row) => row[3])
+        .toSorted(),
+    );
+    const typed = lines.map((line) => line.split(": "));
+    for (const record of recordsOf((await map("dump", id, "--output", "jsonl")).stdout))
+      typed.push(["key", "value"].map((part) => JSON.stringify(record[`${part}_hex`] ?? record[part])));
+    for (const [key = "", value = ""] of typed) {
+      const got = await map("get", id, "--", key);
+      expect([key, got.status, got.stderr]).toEqual([key, 0, ""]);
+      expect(lines).toContain(got.stdout.trimEnd());
+      expect([key, await map("delete", id, "--", key)]).toMatchObject([key, { status: 0, stderr: "" }]);
+      expect(entriesOf(name).size).toBe(before.size - 1);
+      expect([key, value, await map("set", id, "--", key, value)]).toMatchObject([
+        key,
+        value,
+        { status: 0, stderr: "" },
+      ]);
+      expect(entriesOf(name)).toEqual(before);
+    }
+  }
+});
+
+testHere(
+  "bytes of a CPU's value that are no value are shown and taken; digits that are a number are none",
+  async () => {
+    using odd = load("map_shown");
+    const byCpu = odd.map("bools_by_cpu");
+    const cpus = (object.map("by_cpu") as BpfPerCpuArray<number>).get(0)?.length ?? 0;
+    const bytes = Array.from({ length: cpus }, (_, cpu) => `0${cpu + 2}${" 00".repeat(7)}`).join(" ");
+    const shown = `[${Array(cpus).fill(true)}] = ${bytes}`;
+    await expectAnswers([
+      [["set", byCpu.id, "1", shown], ""],
+      [["get", byCpu.id, "1"], `1: ${shown}\n`],
+      [["set", odd.map("texts").id, "ab\\x00x", '"\\u0000y"'], ""],
+      [["get", odd.map("texts").id, "61620078"], "ab = 61 62 00 78:  = 00 79 00 00\n"],
+      [["get", odd.map("texts").id, '"ab\\u0000x"'], "ab\\x00x:  = 00 79 00 00\n"],
+      [["set", odd.map("structs").id, '{"name":[255,97,-2,0],"names":["",""]}', '{"name":"ab","name_hex":"fe"}'], ""],
+      [
+        ["get", odd.map("structs").id, "ff61fe0000000000"],
+        '{"name":"\ufffda\ufffd","name_hex":"ff61fe","names":["",""]}: {"name":"\ufffd","name_hex":"fe","names":["",""]}\n',
+      ],
+    ]);
+    for (const [id, key, stderr] of [
+      [byCpu.id, "deadbeef", /"deadbeef" is not int unsigned int/],
+      [odd.map("bools").id, "10", /10 does not fit/],
+      [odd.map("texts").id, "abcde", /5 bytes of text do not fit 4/],
+      [odd.map("structs").id, '{"name":"ab","name_hex":"zz "}', /has no member name_hex/],
+    ] as const) {
+      const run = await map("get", `${id}`, key);
+      expect([key, run.status, run.stdout, stderr.test(run.stderr) || run.stderr]).toEqual([key, 2, "", true]);
+    }
+  },
+);
 
 testHere("what cannot be is refused in one line, with its status", async () => {
   const [slots, plain] = [`${object.map("slots").id}`, `${object.map("plain").id}`];

@@ -18,7 +18,7 @@ import {
 } from "../../index.ts";
 import { newCommand, parseArguments } from "../command-line.ts";
 import { EXIT, UsageError } from "../exit-status.ts";
-import { asText } from "../map-text.ts";
+import { asText, Shown, shownCodec } from "../map-text.ts";
 import type { Report } from "../report.ts";
 import type { Format } from "../settings.ts";
 import type { Command, Prepared, Surroundings } from "./command.ts";
@@ -83,7 +83,8 @@ const HELP = `
 ${ACTIONS.map(({ name, usage, description }) => `  ${`${name} ${usage}`.padEnd(22)} ${description}`).join("\n")}
 
 MAP is a name, a number, or the path of a pin. KEY and VALUE are JSON or text, as the map's BTF
-has them; without BTF bytes in hexadecimal (01 02 ff) or a number. A key of an LPM trie is
+has them, text with \\xNN for a byte, or bytes in hexadecimal (01 02 ff), as without BTF, which
+takes a number as well. What begins with a minus stands behind --. A key of an LPM trie is
 10.0.0.0/8, of storage with tasks a process, with files or cgroups a path. A value of a map of maps
 or programs is a number or path as well, of cgroups a path, of interfaces a name.`;
 
@@ -147,6 +148,7 @@ function onMap(run: OnMap, flags = 0): Action["run"] {
   return async ([name, ...words], settings, around) => {
     if (name === undefined) throw new UsageError("Expected a map: its name, number or path");
     using found = find(name, flags);
+    found.changeCodecs(shownCodec);
     try {
       await run(found as BpfMap & Operations, words, settings, around);
     } catch (error) {
@@ -272,6 +274,18 @@ function cannot(map: BpfMap, doing: string): UnsupportedError {
 }
 
 function say(report: Report, key: unknown, value: unknown): void {
-  const fields = key === undefined ? { value } : { key, value };
+  const fields = {
+    key: plain(key),
+    get key_hex() {
+      return hexOf(key); // only looked for where it is written
+    },
+    value: plain(value),
+    get value_hex() {
+      return hexOf(value);
+    },
+  };
   report.record("entry", fields, () => (key === undefined ? asText(value) : `${asText(key)}: ${asText(value)}`));
 }
+
+const plain = (part: unknown) => (part instanceof Shown ? part.value : part);
+const hexOf = (part: unknown) => (part instanceof Shown ? part.hex : undefined);

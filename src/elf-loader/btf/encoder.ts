@@ -120,8 +120,8 @@ class Writers {
   #array(type: BtfArray): Write {
     const element = this.#btf.resolve(type.type);
     const size = this.#btf.sizeOf(element);
-    const write = this.of(element);
     const text = isChar(this.#btf.type(element));
+    const write = text ? this.#character(this.#btf.type(element)) : this.of(element);
     return (target, at, value, path) => {
       if (text && typeof value === "string") return writeText(target, at, value, type.length, path);
       if (!isList(value)) throw mismatch(target, at, path, value, text ? "text" : "an array");
@@ -130,6 +130,12 @@ class Writers {
       }
       for (let i = 0; i < type.length; i++) write(target, at + i * size, value[i], `${path}[${i}]`);
     };
+  }
+
+  /** A byte of text, which C has as signed or not, as it likes. */
+  #character(type: BtfType): Write {
+    const [signed, unsigned] = [this.#integer(8, true, type), this.#integer(8, false, type)];
+    return (...all) => (Number(all[2]) < 0 ? signed : unsigned)(...all);
   }
 
   #float(size: number): Write {

@@ -24,6 +24,7 @@ import { knowsTags } from "./features/btf.ts";
 import { kernelTypes } from "./host/kernel-types.ts";
 import { hookOf } from "./link/index.ts";
 import { attachStructOps } from "./link/struct-ops.ts";
+import { arenaDataOffset } from "./map/arena.ts";
 import type { LoadedBtf } from "./map/create.ts";
 import { mapType } from "./map/index.ts";
 import { checkReuse, fillSlots, loadMap, type MapOptions } from "./map/load-maps.ts";
@@ -93,7 +94,7 @@ export class BpfObject implements Disposable {
     try {
       object.#loadMaps({ types: spec.btf, fd: btf }, externs, options);
       object.#loadPrograms(
-        { core, symbols: externs.symbols, knowsTags },
+        { core, symbols: externs.symbols, knowsTags, arenaData: object.#arenaData() },
         {
           btfFd: btf?.number,
           types: spec.btf,
@@ -123,6 +124,11 @@ export class BpfObject implements Disposable {
       if (pinned) this.#pinned.push(pinned);
     }
     this.#fillSlots(this.maps);
+  }
+
+  #arenaData(): number {
+    const arena = this.spec.maps.get(this.spec.image.arena?.map ?? "");
+    return arena ? arenaDataOffset(arena) : 0;
   }
 
   #fillSlots(from: ReadonlyMap<string, BpfMap | BpfProgram>): void {

@@ -25,7 +25,7 @@ export { withContextTypes } from "./linker/context-types.ts";
 export { kernelBtf } from "./linker/kernel-btf.ts";
 export { type KernelAnswers, linkProgram, type SymbolAnswer } from "./linker/link-program.ts";
 export { resolveSymbols, type TypedSymbol } from "./linker/symbols.ts";
-export { kernelMapName } from "./spec/data-maps.ts";
+export { ARENA_DATA, kernelMapName } from "./spec/data-maps.ts";
 export { type ExternSpec, KCONFIG, KSYMS } from "./spec/externs.ts";
 export type { Globals } from "./spec/globals.ts";
 export { KconfigWriter } from "./spec/kconfig.ts";

@@ -3,8 +3,9 @@
 // once, at `map_extra` or where the kernel likes, and stays at that address for every process (arena_get_unmapped_area).
 // One that somebody else made is mapped when its memory is asked for.
 
-import { type BpfError, BpfRuntimeError, type Memory } from "elf-loader";
+import { ARENA_DATA, type BpfError, BpfRuntimeError, type MapSpec, type Memory, ObjectError } from "elf-loader";
 import { BPF_F_MMAPABLE, BPF_MAP_TYPE_ARENA, EINVAL, PROT_READ, PROT_WRITE } from "elf-loader/uapi";
+import { farMapValues } from "../features/far-map-values.ts";
 import { kernelError } from "../host/kernel-error.ts";
 import { PAGE_SIZE } from "../sys/libc.ts";
 import { Mapping } from "../sys/mapping.ts";
@@ -16,12 +17,30 @@ const ELSEWHERE = {
   action: "make it with an address that every process takes (map_extra)",
 };
 
+/**
+ * Where in an arena the object's variables in it begin, in bytes: at the page that leaves room for them at its end, so that
+ * none of them is at its first address, which a program may take for no pointer; at its beginning where the kernel lets
+ * programs name no place so far behind (as libbpf 1.7 has it).
+ */
+export function arenaDataOffset({ maxEntries, contents }: MapSpec): number {
+  if (!contents || !farMapValues()) return 0;
+  return Math.max(0, maxEntries - Math.ceil(contents.length / PAGE_SIZE)) * PAGE_SIZE;
+}
+
 export class BpfArena extends BpfMap {
   #mapping: Mapping | undefined;
   #closed = false;
 
   override prepare(): void {
-    this.#mapped();
+    const { contents, maxEntries } = this.spec;
+    if (contents && contents.length > maxEntries * PAGE_SIZE)
+      throw new ObjectError(
+        `Cannot create ${this.#subject}: its ${maxEntries} pages have no room for ${contents.length} bytes of variables`,
+        ARENA_DATA,
+        0,
+      );
+    const { u8 } = this.#mapped().memory;
+    if (contents) u8.set(contents, this.dataOffset);
   }
 
   #mapped(): Mapping {
@@ -57,6 +76,11 @@ export class BpfArena extends BpfMap {
   /** Where it is in this process: what a pointer into it begins with. */
   get address(): bigint {
     return BigInt(this.#mapped().address);
+  }
+
+  /** Where the variables begin that the object has in it (`address_space(1)`), in bytes. */
+  get dataOffset(): number {
+    return arenaDataOffset(this.spec);
   }
 
   /** Views over a part, `offset` a multiple of 4. */

@@ -13,24 +13,35 @@ function link(spec: ObjectSpec, program: string): LinkedProgram {
 const memoryOf = (spec: ObjectSpec) =>
   new Map([...spec.maps.values()].map((map, i) => [100 + i, (map.contents ?? new Uint8Array()).slice()]));
 
-test("a variable in an arena is refused for what it is, where a program refers to it", () => {
-  const spec = parseObject(
-    compiled(`
-      int __attribute__((address_space(1))) shared = 5;
-      SEC("syscall") int uses(void *ctx) { return shared; }
-      SEC("socket") int uses_none(void *ctx) { return 0; }`),
-  );
-  expect(link(spec, "uses_none").insnCount).toBe(2);
-  let refused: unknown;
-  try {
-    link(spec, "uses");
-  } catch (error) {
-    refused = error;
-  }
-  expect(refused).toBeInstanceOf(ObjectError);
-  const { message, action } = refused as ObjectError;
-  expect(message).toBe("Cannot link function uses: variables in an arena (shared) are not supported");
-  expect(action).toContain("ordinary variables");
+describe("variables in an arena", () => {
+  const SHARED = `
+    int __attribute__((address_space(1))) first = 5;
+    long __attribute__((address_space(1))) second;
+    SEC("syscall") int uses(void *ctx) { return first + second; }`;
+  const ARENA = `
+    struct { __uint(type, 33); __uint(map_flags, BPF_F_MMAPABLE); __uint(max_entries, 10); } arena SEC(".maps");`;
+
+  test("are the arena's first bytes, by name", () => {
+    const spec = parseObject(compiled(`${ARENA}${SHARED}`));
+    expect([spec.globals.get("first"), spec.globals.get("second")]).toEqual([5, 0n]);
+    spec.copy().globals.set("first", 6);
+    spec.globals.set("second", 7n);
+    expect([...(spec.maps.get("arena")?.contents ?? [])]).toEqual([5, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0]);
+  });
+
+  test("are where it is said that they begin", () => {
+    const { insns } = linkProgram(parseObject(compiled(`${ARENA}${SHARED}`)), "uses", () => 100, { arenaData: 8192 });
+    const words = new Int32Array(insns.slice().buffer);
+    const loads = Array.from({ length: words.length / 4 }, (_, i) => [...words.subarray(2 * i, 2 * i + 4)]);
+    const values = loads.filter(([code = 0, fd]) => (code & 0xf0ff) === 0x2018 && fd === 100).map(([, , , at]) => at);
+    expect(values.sort()).toEqual([8192, 8200]);
+  });
+
+  test("without an arena are refused", () => {
+    expect(() => parseObject(compiled(SHARED))).toThrow(
+      new ObjectError("Cannot use variables in an arena: the object has no map of type ARENA", ".addr_space.1", 0),
+    );
+  });
 });
 
 describe("calls", () => {

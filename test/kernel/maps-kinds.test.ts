@@ -4,7 +4,7 @@ import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { assemble } from "elf-loader";
+import { assemble, parseObject } from "elf-loader";
 import {
   BPF_ALU64,
   BPF_EXIT,
@@ -545,6 +545,40 @@ test.skipIf(lacks("ARENA"))("ARENA: programs and user space see the same memory 
   expect(arena.view(15 * 4096, 4).u32[0]).toBe(0);
   arena.close();
   expect(thrownBy(() => arena.view(0, 4))).toBeInstanceOf(BpfError);
+});
+
+// Where there is a compiler.
+userSpace(() => {
+  test.skipIf(lacks("ARENA"))(
+    "ARENA: the object's variables in it are set before load, and shared with programs",
+    async () => {
+      const { compiled } = await import("../elf-loader/compile.ts");
+      const spec = parseObject(
+        compiled(`
+      #define SHARED __attribute__((address_space(1)))
+      struct { __uint(type, 33); __uint(map_flags, BPF_F_MMAPABLE); __uint(max_entries, 10); } memory SEC(".maps");
+      int SHARED first = 5;
+      long SHARED second;
+      SEC("socket") int add(void *ctx) {
+        asm volatile("" ::"r"(&memory));
+        second += ++first;
+        return second;
+      }
+      char LICENSE[] SEC("license") = "GPL";`),
+        "arena",
+      );
+      spec.globals.set("second", 100n);
+      using object = BpfObject.load(spec);
+      const arena = object.map("memory") as BpfArena;
+      expect([6, 7].map(() => object.program("add").testRun(PACKET).retval)).toEqual([106, 113]);
+      const variables = arena.view(arena.dataOffset, 16);
+      expect([variables.u32[0], variables.view.getBigInt64(8, true)]).toEqual([7, 113n]);
+      variables.u32[0] = 9;
+      expect(object.program("add").testRun(PACKET).retval).toBe(123);
+      const [page, most] = [4096, 10];
+      expect([0, (most - 1) * page]).toContain(arena.dataOffset);
+    },
+  );
 });
 
 userSpace(() => {

@@ -10,7 +10,7 @@ import { patchInstruction, poison } from "../core/patch.ts";
 import type { CoreResolution, CoreResolutions } from "../core/relocate.ts";
 import type { ElfRelocation } from "../elf/elf-file.ts";
 import { R_BPF_64_32, R_BPF_64_64 } from "../elf/relocation-types.ts";
-import { type ErrorDetails, ObjectError } from "../errors.ts";
+import { ObjectError } from "../errors.ts";
 import { KCONFIG, KSYMS } from "../spec/externs.ts";
 import { type BpfFunction, functionAt, mapKey } from "../spec/image.ts";
 import { functionSince } from "../spec/kernel-functions.ts";
@@ -31,10 +31,6 @@ import { linkExtInfo, type PlacedFunction } from "./ext-info.ts";
 /** Most functions in one program: BPF_MAX_SUBPROGS in include/linux/bpf_verifier.h. */
 const MAX_FUNCTIONS = 256;
 
-/** The section of variables of __attribute__((address_space(1))), which libbpf copies into the object's arena. */
-const ARENA_DATA = ".addr_space.1";
-const OUTSIDE = { action: "make them ordinary variables, or allocate them (bpf_arena_alloc_pages)" };
-
 /** What only a running kernel knows; left out, a program that needs it cannot be linked. */
 export interface KernelAnswers {
   /** What `relocate` gave. */
@@ -43,6 +39,8 @@ export interface KernelAnswers {
   readonly symbols?: ReadonlyMap<string, SymbolAnswer> | undefined;
   /** Whether the kernel reads tags of BTF (5.16); true where nothing is said. */
   readonly knowsTags?: (() => boolean) | undefined;
+  /** Where in the arena its variables begin, in bytes; 0 where nothing is said. */
+  readonly arenaData?: number | undefined;
 }
 
 /** Where a symbol of the kernel is. */
@@ -296,18 +294,20 @@ class Linker {
     const { symbol } = relocation;
     const offset = symbol.value + code.imm(i);
     const map = this.#spec.image.mapsAt.get(mapKey(symbol.section, offset));
-    const data = this.#spec.image.dataMaps.get(symbol.section);
+    const { dataMaps, arena } = this.#spec.image;
+    const data = dataMaps.get(symbol.section);
     if (map !== undefined) {
       this.#relocateMap(placed, i, map);
     } else if (data !== undefined) {
       this.#checkOffset(fn, i, symbol.section, offset);
       this.#relocateMap(placed, i, data, offset);
+    } else if (arena?.section === symbol.section) {
+      this.#checkOffset(fn, i, symbol.section, offset);
+      this.#relocateMap(placed, i, arena.map, (this.#answers.arenaData ?? 0) + offset);
     } else {
       const section = this.#spec.image.elf.sections[symbol.section]?.name;
       const { name } = symbol;
       if (section === undefined) throw this.#error(fn, i, `${name} is in no section of the object: give it a value`);
-      if (section === ARENA_DATA)
-        throw this.#error(fn, i, `variables in an arena${name && ` (${name})`} are not supported`, OUTSIDE);
       throw this.#error(fn, i, `nothing to refer to at ${section}+${offset}${name && ` (${name})`}`);
     }
   }
@@ -329,9 +329,9 @@ class Linker {
     }
   }
 
-  #error(fn: BpfFunction, i: number, why: string, details?: ErrorDetails): ObjectError {
+  #error(fn: BpfFunction, i: number, why: string): ObjectError {
     const offset = (fn.start + i) * INSN_SIZE;
-    return new ObjectError(`Cannot link function ${fn.name}: ${why}`, fn.section.name, offset, details);
+    return new ObjectError(`Cannot link function ${fn.name}: ${why}`, fn.section.name, offset);
   }
 }
 

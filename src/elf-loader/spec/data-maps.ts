@@ -4,7 +4,14 @@
  */
 import type { Btf } from "../btf/btf.ts";
 import type { ElfFile, ElfSection } from "../elf/elf-file.ts";
-import { BPF_F_MMAPABLE, BPF_F_RDONLY_PROG, BPF_MAP_TYPE_ARRAY, BPF_OBJ_NAME_LEN } from "../uapi/bpf.ts";
+import { ObjectError } from "../errors.ts";
+import {
+  BPF_F_MMAPABLE,
+  BPF_F_RDONLY_PROG,
+  BPF_MAP_TYPE_ARENA,
+  BPF_MAP_TYPE_ARRAY,
+  BPF_OBJ_NAME_LEN,
+} from "../uapi/bpf.ts";
 import { BTF_VAR_STATIC } from "../uapi/btf.ts";
 import { SHT_NOBITS, SHT_PROGBITS } from "../uapi/elf.ts";
 import { type ExternSpec, KCONFIG } from "./externs.ts";
@@ -35,6 +42,21 @@ export function readDataMaps(elf: ElfFile, btf: Btf | undefined): Map<number, Ma
     if (kind) maps.set(section.index, toMap(section, kind, btf));
   }
   return maps;
+}
+
+/** Variables of __attribute__((address_space(1))): libbpf copies them into the object's arena. */
+export const ARENA_DATA = ".addr_space.1";
+
+/** Gives the object's arena its variables. The index of their section; undefined where there are none. @throws ObjectError */
+export function fillArena(elf: ElfFile, maps: readonly MapSpec[]): { section: number; map: string } | undefined {
+  const section = elf.sections.find(({ name, size }) => name === ARENA_DATA && size > 0);
+  if (!section) return undefined;
+  const arena = maps.find(({ type }) => type === BPF_MAP_TYPE_ARENA);
+  if (!arena)
+    throw new ObjectError("Cannot use variables in an arena: the object has no map of type ARENA", ARENA_DATA, 0);
+  arena.contents = new Uint8Array(section.size);
+  arena.contents.set(section.data);
+  return { section: section.index, map: arena.name };
 }
 
 /** The map of the kernel's configuration, where the object asks for any; zeros until it is loaded. */

@@ -5,10 +5,14 @@ import { compileWriter, writeBits } from "../btf/encoder.ts";
 import { fieldsOf } from "../btf/value.ts";
 import { Memory } from "../bytes/memory.ts";
 import { ObjectError } from "../errors.ts";
+import { BPF_MAP_TYPE_ARENA } from "../uapi/bpf.ts";
+import { ARENA_DATA } from "./data-maps.ts";
 import type { MapSpec } from "./types.ts";
 
 /** A variable's place; `type` is the BTF id of its type. */
 interface Variable {
+  /** The map that has its bytes. */
+  readonly map: string;
   readonly section: string;
   readonly offset: number;
   readonly type: number;
@@ -89,7 +93,7 @@ export class Globals {
     const btf = this.#btf;
     if (!variable || !btf) throw new ObjectError(`Cannot find global variable ${name}`, ".BTF", 0);
     const place = steps.reduce((at, step) => member(btf, at, step, path), variable as Place);
-    const contents = this.#maps.get(place.section)?.contents ?? new Uint8Array();
+    const contents = this.#maps.get(place.map)?.contents ?? new Uint8Array();
     const size = place.bits ? 0 : btf.sizeOf(place.type);
     if (place.offset + size > contents.length) {
       throw new ObjectError(`Cannot use ${path}: it lies beyond ${place.section}`, place.section, place.offset);
@@ -103,16 +107,23 @@ const variableOf = (path: string): string => path.replace(/[.[].*$/s, "");
 
 function collect(maps: ReadonlyMap<string, MapSpec>, btf: Btf): Map<string, Variable> {
   const found = new Map<string, Variable>();
-  for (const { section, valueTypeId } of maps.values()) {
-    const type = section === undefined ? undefined : btf.type(valueTypeId);
+  for (const [map, spec] of maps) {
+    const [section, datasec] = sectionOf(spec, btf);
+    const type = section === undefined ? undefined : btf.type(datasec);
     if (section === undefined || type?.kind !== "datasec") continue;
     for (const { type: id, offset } of type.vars) {
       const variable = btf.type(id);
       if (variable.kind !== "var" || found.has(variable.name)) continue;
-      found.set(variable.name, { section, offset, type: variable.type });
+      found.set(variable.name, { map, section, offset, type: variable.type });
     }
   }
   return found;
+}
+
+/** The section of variables that a map has, and its type; an arena has one besides what its programs put there. */
+function sectionOf({ type, section, valueTypeId, contents }: MapSpec, btf: Btf): [string | undefined, number] {
+  const inArena = type === BPF_MAP_TYPE_ARENA && contents !== undefined;
+  return inArena ? [ARENA_DATA, btf.findByName(ARENA_DATA, "datasec")] : [section, valueTypeId];
 }
 
 /** One step of a path: a member's name, or an index with its closing bracket. */
@@ -124,11 +135,11 @@ function member(btf: Btf, at: Place, step: string, path: string): Place {
     const index = Number(step.slice(0, -1));
     if (type.kind !== "array") throw fail(`${describe(type)} is no array`);
     if (!Number.isInteger(index) || index < 0 || index >= type.length) throw fail(`it has ${type.length} elements`);
-    return { section: at.section, offset: at.offset + index * btf.sizeOf(type.type), type: type.type };
+    return { ...at, offset: at.offset + index * btf.sizeOf(type.type), type: type.type };
   }
   if (type.kind !== "struct" && type.kind !== "union") throw fail(`${describe(type)} has no members`);
   const field = fieldsOf(btf, id, type).find(({ name }) => name === step);
   if (!field) throw fail(`${describe(type)} has no member ${step}`);
-  if (field.bitSize > 0) return { section: at.section, offset: at.offset, type: field.type, bits: field };
-  return { section: at.section, offset: at.offset + field.bitOffset / 8, type: field.type };
+  if (field.bitSize > 0) return { ...at, type: field.type, bits: field };
+  return { ...at, offset: at.offset + field.bitOffset / 8, type: field.type };
 }

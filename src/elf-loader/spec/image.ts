@@ -29,6 +29,8 @@ export interface ObjectImage {
   readonly mapsAt: ReadonlyMap<string, string>;
   /** Names of the maps that hold data sections, by section index. */
   readonly dataMaps: ReadonlyMap<number, string>;
+  /** The section of the variables in an arena, and the name of its map. */
+  readonly arena: { readonly section: number; readonly map: string } | undefined;
 }
 
 export const mapKey = (section: number, offset: number): string => `${section}+${offset}`;

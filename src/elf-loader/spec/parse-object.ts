@@ -4,7 +4,7 @@ import { Reader } from "../bytes/reader.ts";
 import { cString } from "../bytes/text.ts";
 import { type ElfFile, type ElfSection, parseElf } from "../elf/elf-file.ts";
 import { ObjectError } from "../errors.ts";
-import { readDataMaps, readKconfigMap } from "./data-maps.ts";
+import { fillArena, readDataMaps, readKconfigMap } from "./data-maps.ts";
 import { readExterns } from "./externs.ts";
 import { type BpfFunction, collectFunctions } from "./image.ts";
 import { LEGACY_WARNING, readLegacyMaps } from "./legacy-maps.ts";
@@ -30,6 +30,10 @@ export function parseObject(bytes: Uint8Array, name = ""): ObjectSpec {
   const legacy = readLegacyMaps(elf);
   const structOps = readStructOps(elf, btf);
   const defined = [...readMapDefinitions(elf, btf), ...structOps, ...legacy];
+  const arena = fillArena(
+    elf,
+    defined.map(({ spec }) => spec),
+  );
   const programs = toPrograms([...functions.values()].flat());
   assignMembers(
     structOps.map(({ spec }) => spec),
@@ -52,6 +56,7 @@ export function parseObject(bytes: Uint8Array, name = ""): ObjectSpec {
       functionsOf: bySectionName(elf, functions),
       mapsAt: new Map(defined.map(({ spec, key }) => [key, spec.name])),
       dataMaps: new Map([...dataMaps].map(([index, map]) => [index, map.name])),
+      arena,
     },
   });
 }

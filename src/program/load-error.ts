@@ -53,7 +53,7 @@ export function loadError(result: number, spec: ProgramSpec, linked: LinkedProgr
     return kernelError(result, { doing: `load program ${spec.name}`, call: CALL, subject, needs: ["CAP_PERFMON"] });
   // EACCES with a log is the verifier's verdict, not a missing permission.
   if (verdict && result !== -EPERM) {
-    const meaning = explainVerdict(words(log).join("\n")) ?? {
+    const meaning = explainVerdict(words(log).join("\n"), log) ?? {
       likely: "the verifier of this kernel refuses the program",
       action: "read the verifier's log (-v)",
     };

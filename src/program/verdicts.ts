@@ -11,7 +11,54 @@ export interface Verdict {
 
 interface Row {
   readonly says: RegExp;
-  readonly means: (found: RegExpExecArray) => Verdict;
+  readonly means: (found: RegExpExecArray, log: string) => Verdict;
+}
+
+/** What a pointer in a register has become a number by, as the log says it was one when last it was written down. */
+function invalidated(named: string, log: string): Verdict | undefined {
+  let register = named;
+  const calls: string[] = [];
+  for (const line of log.split("\n").reverse()) {
+    const last = [...line.matchAll(STATE)].filter(([, found]) => found === register).at(-1);
+    if (last) return becameInvalid(last[2] ?? "", last[3] ?? "", calls);
+    const [, written, source] = WRITE.exec(line) ?? [];
+    if (ELSEWHERE.test(line) || (written === register && source === undefined)) return undefined;
+    if (written === register && source !== undefined) register = source; // a copy: what it is of is written down further up
+    const call = CALL.exec(line)?.[1];
+    if (call) calls.push(call);
+  }
+  return undefined;
+}
+
+/** A register's kind, and what is said of it. */
+const STATE = /\bR(\d+)(?:_[a-zA-Z]+)?=([a-z_]+)((?:\([^)]*\))?)/g;
+/** The register that an instruction writes, and which one it copies. */
+const WRITE = /^\d+: \(\w+\) [rw](\d+) (?:= r(\d+)\b|\S{0,3}=)/;
+const CALL = /^\d+: \(85\) call (\w+)#/;
+/** Where registers are another function's. */
+const ELSEWHERE = /^\d+: \((?:85\) call pc|95\))|frame\d/;
+/** By the number of the reference: `ref_obj_id`, on kernel 7 `id`. */
+const OWNED = /id=[1-9]/;
+const VALUES = /^(?:scalar|inv|map_value)$/;
+const RELEASES = /_(?:submit|discard|release|drop|put|destroy|xchg)\w*$/;
+
+/** `calls`: since then, the last one first. */
+function becameInvalid(kind: string, state: string, calls: readonly string[]): Verdict | undefined {
+  const by = (names: RegExp) => calls.find((name) => names.test(name));
+  const moves = /^pkt(?:_meta)?$/.test(kind) && calls.length > 0;
+  if (moves) {
+    const call = by(/_(?:adjust|change|push|pull|pop|store|replace)/) ?? "a helper";
+    return {
+      likely: `a pointer into the packet is used after ${call}(), which may move it`,
+      action: "take data and data_end from the context again after the call, and compare them again",
+    };
+  }
+  const released = OWNED.test(state) && !VALUES.test(kind) ? by(RELEASES) : undefined;
+  if (!released) return undefined;
+  return {
+    likely: `memory or an object is used after it was given back by ${released}()`,
+    action: "use it before, or keep what is needed of it in a variable",
+  };
 }
 
 const row = (says: RegExp, likely: string, action: string): Row => ({ says, means: () => ({ likely, action }) });
@@ -56,7 +103,7 @@ function besideStack(offset: number, size: number): Verdict {
 
 const ROWS: readonly Row[] = [
   row(
-    /invalid mem access '\w*_or_null_?\w*'/,
+    /invalid mem access '\w*_or_null_?\w*'|Possibly NULL pointer passed to/,
     "what a lookup or a helper gives may be NULL, and it is used without a check",
     "compare it with NULL before it is used",
   ),
@@ -65,11 +112,14 @@ const ROWS: readonly Row[] = [
     "what may be NULL is added to before it is checked",
     "compare it with NULL first",
   ),
-  row(
-    /invalid mem access '(?:scalar|inv)'/,
-    "a plain number is used as a pointer, as one that was read from the kernel's memory is",
-    "read what it points to by bpf_probe_read_kernel() or BPF_CORE_READ()",
-  ),
+  {
+    says: /R(\d) invalid mem access '(?:scalar|inv)'/,
+    means: ([, register = ""], log) =>
+      invalidated(register, log) ?? {
+        likely: "a plain number is used as a pointer, as one that was read from the kernel's memory is",
+        action: "read what it points to by bpf_probe_read_kernel() or BPF_CORE_READ()",
+      },
+  },
   {
     says: /invalid access to (map value|map key|memory), \w+_size=(\d+) off=(-?\d+) size=(\d+)/,
     means: ([, what = "", size, offset, width]) => ({
@@ -199,6 +249,33 @@ const ROWS: readonly Row[] = [
     "keep what is written in .data, .bss or a map",
   ),
   row(
+    /only read is supported/,
+    "memory of the kernel is written through a pointer to one of its types, which only may be read",
+    "write by a helper or a function of the kernel that is for it, or write to memory of the program's own",
+  ),
+  row(
+    /R\d (?:is not a known constant|unbounded size)/,
+    "a size that must be a constant varies",
+    "give a constant; to a ring buffer, bpf_ringbuf_output() and bpf_ringbuf_reserve_dynptr() give any number of bytes",
+  ),
+  row(
+    /pointer arithmetic with \S+ operator prohibited/,
+    "a pointer is used in a calculation other than adding to it or subtracting from it",
+    "calculate with the index alone, and add it to the pointer last",
+  ),
+  row(
+    /helper access to the packet is not allowed/,
+    "a helper is given a pointer into the packet, which it does not take, as it may move the packet",
+    "give it the address of a variable on the stack, with a copy of the bytes",
+  ),
+  {
+    says: /cannot pass map_type \d+ into func (\w+)|expected prog array map for tail call/,
+    means: ([, name = "bpf_tail_call"]) => ({
+      likely: `a map of another type than ${name}() takes is given to it`,
+      action: "look at the map's type",
+    }),
+  },
+  row(
     /call stack of \d+ frames is too deep|max stack depth/,
     "functions call each other more than 8 deep",
     "inline some (__always_inline)",
@@ -220,11 +297,11 @@ const ROWS: readonly Row[] = [
   ),
 ];
 
-/** What a verdict most likely means; undefined for a rarer one. */
-export function explainVerdict(verdict: string): Verdict | undefined {
+/** What a verdict most likely means, `log` being all that the verifier said; undefined for a rarer one. */
+export function explainVerdict(verdict: string, log: string): Verdict | undefined {
   for (const { says, means } of ROWS) {
     const found = says.exec(verdict);
-    if (found) return means(found);
+    if (found) return means(found, log);
   }
   return undefined;
 }

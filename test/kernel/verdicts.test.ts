@@ -42,6 +42,14 @@ const CAUSES: { readonly [program: string]: readonly [likely: RegExp, line?: str
   deep: [/more than 8 deep/],
   sleeps: [/a function that may sleep is called where nothing may/, "bpf_copy_from_user("],
   function_of_others: [/may not call the kernel function tcp_reno_ssthresh/, "tcp_reno_ssthresh("],
+  moved: [/a pointer into the packet is used after bpf_xdp_adjust_head\(\)/, "return *data;"],
+  given_back: [/is used after it was given back by bpf_ringbuf_submit\(\)/, "return *record;"],
+  number_again: [/a plain number is used as a pointer/],
+  varying: [/a size that must be a constant varies/, "bpf_ringbuf_reserve(&ring, skb->len, 0)"],
+  kernel_write: [/memory of the kernel is written/, "(long)ctx[0] = 1;"],
+  tripled: [/a calculation other than adding/, "(long)value * 3"],
+  packet_given: [/a helper is given a pointer into the packet/, "bpf_skb_store_bytes("],
+  null_given: [/may be NULL, and it is used without a check/, "bpf_task_release("],
   promise: [/given what its declaration does not promise/, "global_function((long)skb)"],
 };
 
@@ -49,6 +57,7 @@ const CAUSES: { readonly [program: string]: readonly [likely: RegExp, line?: str
 const REFUSED_BY: { readonly [program: string]: (kernel: string) => boolean } = {
   deep: (kernel) => kernel !== "7",
   function_of_others: (kernel) => kernel !== "5.10",
+  null_given: (kernel) => kernel !== "5.10" && kernel !== "6.1",
   unwritten: (kernel) => kernel === "5.10" || kernel === "6.1",
 };
 
@@ -81,7 +90,8 @@ test("the line's number is that of the source", () => {
 });
 
 testHere("a verdict without an end of line is told without the statistics behind it", () => {
-  const { message, log } = refusal("run_on");
+  const { message, log, likely } = refusal("run_on");
+  expect(likely).toContain("a map of another type than bpf_tail_call() takes");
   expect(log).toContain("processed ");
   expect(message).toMatch(/ gave EINVAL: .*tail.call/);
   expect(message).not.toContain("processed");

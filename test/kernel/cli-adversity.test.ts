@@ -110,7 +110,8 @@ userSpace(() => {
     const before = count();
     await shell.run(["-c", processes(500)]);
     await run.until(({ stdout }) => linesOf(stdout).length === 510);
-    expect(count()).toBe(before);
+    // The runtime opens two of its own, once, when it first has to wait for whoever reads the lines.
+    expect(count() - before).toBeOneOf([0, 2]);
     await run.stop();
   });
 

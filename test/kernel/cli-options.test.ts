@@ -2,6 +2,7 @@
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
+  describeAtTheEnds,
   EXECUTABLE,
   fewerInGuests,
   Hello,
@@ -175,7 +176,7 @@ describe("filters: nothing filtered out crosses to user space", () => {
   });
 });
 
-describe("own events are left out", () => {
+describeAtTheEnds("own events are left out", () => {
   test("by every hook, of a system call that hello-ebpf makes all the time", async () => {
     const args = ["--mode", "ring", "--syscall", "write", "--buffer-size", "4M", ...JSONL];
     const runs = fewerInGuests(workingHooks(), ["raw_tracepoint"]).map(
@@ -204,7 +205,7 @@ describe("own events are left out", () => {
   });
 });
 
-describe("--count, --duration, --interval", () => {
+describeAtTheEnds("--count, --duration, --interval", () => {
   for (const mode of fewerInGuests(["trace", "perf", "ring"], ["ring"]))
     for (const count of fewerInGuests([1, 37], [37]))
       test(`--count ${count} in ${mode} mode: exactly so many lines, and no more produced`, async () => {
@@ -293,7 +294,7 @@ describe("--count, --duration, --interval", () => {
     });
 });
 
-describe("--buffer-size", () => {
+describeAtTheEnds("--buffer-size", () => {
   userSpace(() => {
     const rounded: [string, string, number][] = [
       ["ring", "1", 4096],

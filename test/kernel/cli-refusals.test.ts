@@ -9,6 +9,7 @@ import { BpfObject, ownTgid } from "../../src/index.ts";
 import { capabilitiesOf } from "../../src/program/capabilities.ts";
 import { fixture, objectPath } from "./lib-support.ts";
 import {
+  describeAtTheEnds,
   EXECUTABLE,
   fewerInGuests,
   GUEST,
@@ -82,7 +83,7 @@ const FOLLOWING = /seccomp filter refuses bpf\(\); run with --cap-add=BPF --cap-
 const BY_PROFILE = /E(PERM|NOSYS|ACCES): a seccomp filter refuses bpf\(\); run with --security-opt seccomp=/;
 
 /** In the order in which they are looked for; of two that hold the first is named. */
-describe("one cause is named", () => {
+describeAtTheEnds("one cause is named", () => {
   type Row = readonly [name: string, wrapper: readonly string[], line: RegExp, mode?: string];
   const filters: readonly Row[] = [
     ["a filter that says EPERM", withFilter("bpf:1"), BY_PROFILE],

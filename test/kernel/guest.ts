@@ -1,6 +1,6 @@
 // Which kernel the tests run on, and how much of them: an emulated machine is many times slower than this one.
 
-import { test } from "bun:test";
+import { describe, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 
@@ -25,3 +25,9 @@ export const testHere = ((...parts: Parameters<typeof test>) => userSpace(() => 
 
 /** All of them here, some of them in a guest. */
 export const fewerInGuests = <T>(all: readonly T[], some: readonly T[]): readonly T[] => (GUEST ? some : all);
+
+/** Guests between the oldest and the newest: what changes once at most from kernel to kernel is not asked of them too. */
+const BETWEEN = GUEST && ["6.1", "6.12"].includes(KERNEL);
+export const describeAtTheEnds = ((...parts: Parameters<typeof describe>) => {
+  if (!BETWEEN) describe(...parts);
+}) as typeof describe;

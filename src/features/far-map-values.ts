@@ -19,8 +19,15 @@ import { withMemlockRaised } from "../sys/memlock.ts";
 const FAR = 2 ** 30;
 const LOG_SIZE = 4096;
 
-/** Whether 1 GiB behind it is a place like any other. */
+let known: boolean | undefined;
+
+/** Whether 1 GiB behind it is a place like any other; asked once a process. */
 export function farMapValues(): boolean {
+  known ??= probe();
+  return known;
+}
+
+function probe(): boolean {
   const array = { map_type: BPF_MAP_TYPE_ARRAY, key_size: 4, value_size: 4, max_entries: 1 };
   const number = withMemlockRaised(() => mapCreate(array));
   if (number < 0) return false;

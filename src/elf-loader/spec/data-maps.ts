@@ -54,8 +54,7 @@ export function fillArena(elf: ElfFile, maps: readonly MapSpec[]): { section: nu
   const arena = maps.find(({ type }) => type === BPF_MAP_TYPE_ARENA);
   if (!arena)
     throw new ObjectError("Cannot use variables in an arena: the object has no map of type ARENA", ARENA_DATA, 0);
-  arena.contents = new Uint8Array(section.size);
-  arena.contents.set(section.data);
+  arena.contents = contentsOf(section);
   return { section: section.index, map: arena.name };
 }
 
@@ -68,9 +67,15 @@ export function readKconfigMap(externs: ReadonlyMap<string, ExternSpec>, btf: Bt
 
 type Content = Pick<ElfSection, "name" | "size" | "data">;
 
+/** A section's bytes, to be changed; zeros where the file has none of them (SHT_NOBITS). */
+function contentsOf({ size, data }: Content): Uint8Array {
+  const contents = new Uint8Array(size);
+  contents.set(data);
+  return contents;
+}
+
 function toMap(section: Content, { readOnly }: Pick<DataKind, "readOnly">, btf: Btf | undefined): MapSpec {
-  const contents = new Uint8Array(section.size);
-  contents.set(section.data);
+  const contents = contentsOf(section);
   const valueTypeId = btf?.findByName(section.name, "datasec") ?? 0;
   // A section of nothing but static variables is nobody's to map.
   const mapable = btf !== undefined && hasGlobal(btf, valueTypeId) ? BPF_F_MMAPABLE : 0;

@@ -26,3 +26,7 @@ export function readAccounts(object: BpfObject): Accounts {
   }
   return { produced, lost };
 }
+
+/** How often the kernel passed the object's programs over because eBPF was already at work on that CPU. */
+export const recursionMisses = (object: BpfObject): number =>
+  [...object.programs.values()].reduce((sum, program) => sum + program.recursionMisses(), 0);

@@ -1,10 +1,10 @@
 // The user's own object, loaded, attached by its sections, its buffers and maps read: one more thing that runs.
 
 import { type Attachment, BpfObject, closeHint, type ObjectSpec } from "../../index.ts";
+import { recursionMisses } from "../accounts.ts";
 import { UsageError } from "../exit-status.ts";
 import type { Running, Source } from "../modes/mode.ts";
 import { readObject, readTypes } from "../object-file.ts";
-import { recursionMisses } from "../programs.ts";
 import type { Report } from "../report.ts";
 import { attachAll } from "./attach-all.ts";
 import { bufferStreams, checkEvents, prepareBuffer } from "./buffers.ts";

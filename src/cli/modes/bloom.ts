@@ -4,11 +4,9 @@
 import { readFileSync } from "node:fs";
 import bloomObject from "../../../build/bpf/hello_bloom.bpf.o" with { type: "file" };
 import { BpfBloomFilter, BpfObject, bytesCodec, bytesToString, parseObject } from "../../index.ts";
-import { readAccounts } from "../accounts.ts";
-import { Closing } from "../closing.ts";
+import { readAccounts, recursionMisses } from "../accounts.ts";
 import { configure } from "../configuration.ts";
 import { escapeText } from "../escape.ts";
-import { attachPrograms, recursionMisses } from "../programs.ts";
 import type { Report } from "../report.ts";
 import type { Settings } from "../settings.ts";
 import type { Mode, RunningMode } from "./mode.ts";
@@ -49,47 +47,40 @@ function load(settings: Settings): BpfObject {
 }
 
 function start(settings: Settings, report: Report): RunningMode {
-  const object = load(settings);
-  const closing = new Closing();
-  closing.push(object);
-  try {
-    const filter = object.map("known", BpfBloomFilter<Uint8Array>);
-    filter.withCodecs({ value: bytesCodec(filter.spec.valueSize) });
-    const reader = object.ringBuffer<FileEvent>("events", "hello_file_event");
-    closing.push(reader);
-    report.bufferSize(settings.bufferSize, reader.size);
-    const links = attachPrograms(object);
-    closing.push(...links);
-    const target = links.map((link) => link.target).join(" and ");
-    let received = 0;
-    const show = (event: FileEvent) => {
-      received++;
-      const { pid, uid, command } = event;
-      const path = pathOf(event);
-      report.event({ pid, uid, command, path }, () => `${pid} ${uid} ${escapeText(command)} ${escapeText(path)}`);
-    };
-    return {
-      attached: { hook: "raw_tracepoint", target, program: "on_exec", passedOver: [] },
-      source: {
-        read: (limit) => reader.read(show, limit),
-        wait: () => reader.wait(),
-        wake: () => reader.wake(),
-        received: () => received,
-        // Also what had no room in the buffer is in the filter.
-        finish: () => measure(filter, readAccounts(object).produced, report),
-        [Symbol.dispose]: () => reader.close(),
-      },
-      accounts: () => readAccounts(object),
-      missed: () => recursionMisses(object),
-      detach: () => {
-        for (const link of links) link.close();
-      },
-      [Symbol.dispose]: () => closing.close(),
-    };
-  } catch (error) {
-    closing.close();
-    throw error;
-  }
+  using closing = new DisposableStack();
+  const object = closing.use(load(settings));
+  const filter = object.map("known", BpfBloomFilter<Uint8Array>);
+  filter.withCodecs({ value: bytesCodec(filter.spec.valueSize) });
+  const reader = closing.use(object.ringBuffer<FileEvent>("events", "hello_file_event"));
+  report.bufferSize(settings.bufferSize, reader.size);
+  const links = [...object.programs.values()].map((program) => closing.use(program.attach()));
+  const target = links.map((link) => link.target).join(" and ");
+  let received = 0;
+  const show = (event: FileEvent) => {
+    received++;
+    const { pid, uid, command } = event;
+    const path = pathOf(event);
+    report.event({ pid, uid, command, path }, () => `${pid} ${uid} ${escapeText(command)} ${escapeText(path)}`);
+  };
+  const opened = closing.move();
+  return {
+    attached: { hook: "raw_tracepoint", target, program: "on_exec", passedOver: [] },
+    source: {
+      read: (limit) => reader.read(show, limit),
+      wait: () => reader.wait(),
+      wake: () => reader.wake(),
+      received: () => received,
+      // Also what had no room in the buffer is in the filter.
+      finish: () => measure(filter, readAccounts(object).produced, report),
+      [Symbol.dispose]: () => reader.close(),
+    },
+    accounts: () => readAccounts(object),
+    missed: () => recursionMisses(object),
+    detach: () => {
+      for (const link of links) link.close();
+    },
+    [Symbol.dispose]: () => opened.dispose(),
+  };
 }
 
 export const bloom: Mode = {

@@ -6,10 +6,9 @@ import { readFileSync } from "node:fs";
 import counterObject from "../../../build/bpf/hello_chain.bpf.o" with { type: "file" };
 import actorObject from "../../../build/bpf/hello_chain_act.bpf.o" with { type: "file" };
 import { BpfObject, type ObjectSpec, parseObject, syscallNumberOffset } from "../../index.ts";
-import { Closing } from "../closing.ts";
+import { recursionMisses } from "../accounts.ts";
 import { configure } from "../configuration.ts";
 import { escapeText } from "../escape.ts";
-import { attachPrograms, recursionMisses } from "../programs.ts";
 import type { Settings } from "../settings.ts";
 import { syscallMode } from "./syscall-mode.ts";
 
@@ -61,31 +60,25 @@ export const chain = syscallMode({
     if (times) times.maxEntries = Math.max(times.maxEntries, BUSY_USERS * (limitOf(settings) + 1));
   },
   open(counter, settings, report) {
-    const actor = loadActor(counter, settings);
-    const closing = new Closing();
-    closing.push(actor);
-    try {
-      const reader = actor.ringBuffer<Excess>("events", "hello_excess");
-      closing.push(reader);
-      closing.push(...attachPrograms(actor));
-      let received = 0;
-      const what = `${settings.syscall} in ${windowOf(settings) / 1000} s`;
-      const show = (excess: Excess) => {
-        received++;
-        const { uid, pid, count, command } = excess;
-        report.event({ ...excess }, () => `ID ${uid}: ${count} ${what}, now ${pid} ${escapeText(command)}`);
-      };
-      return {
-        read: (limit) => reader.read(show, limit),
-        wait: () => reader.wait(),
-        wake: () => reader.wake(),
-        received: () => received,
-        missed: () => recursionMisses(actor),
-        [Symbol.dispose]: () => closing.close(),
-      };
-    } catch (error) {
-      closing.close();
-      throw error;
-    }
+    using closing = new DisposableStack();
+    const actor = closing.use(loadActor(counter, settings));
+    const reader = closing.use(actor.ringBuffer<Excess>("events", "hello_excess"));
+    for (const program of actor.programs.values()) closing.use(program.attach());
+    let received = 0;
+    const what = `${settings.syscall} in ${windowOf(settings) / 1000} s`;
+    const show = (excess: Excess) => {
+      received++;
+      const { uid, pid, count, command } = excess;
+      report.event({ ...excess }, () => `ID ${uid}: ${count} ${what}, now ${pid} ${escapeText(command)}`);
+    };
+    const opened = closing.move();
+    return {
+      read: (limit) => reader.read(show, limit),
+      wait: () => reader.wait(),
+      wake: () => reader.wake(),
+      received: () => received,
+      missed: () => recursionMisses(actor),
+      [Symbol.dispose]: () => opened.dispose(),
+    };
   },
 });

@@ -12,7 +12,6 @@ import {
   findInterface,
   parseObject,
 } from "../../index.ts";
-import { Closing } from "../closing.ts";
 import { UsageError } from "../exit-status.ts";
 import type { Report } from "../report.ts";
 import { CALL_OPTIONS, type Settings } from "../settings.ts";
@@ -67,46 +66,42 @@ function start(settings: Settings, report: Report): RunningMode {
   if (from.index === to.index) throw new UsageError(`Expected two interfaces, got ${from.name} twice`);
   const spec = parseObject(readFileSync(devmapObject), "hello_devmap");
   spec.globals.set("from_ifindex", from.index);
-  const object = BpfObject.load(spec);
-  const closing = new Closing();
-  closing.push(object);
-  try {
-    const outlets = object.map("ports", BpfDevMap);
-    outlets.set(0, to.index).set(1, from.index);
-    const traffic = object.map("traffic", BpfPerCpuArray<Traffic>);
-    const read = () => ports.map((_, direction) => sumOf(traffic, direction));
-    const sayGone = goneSayer(outlets, ports, report);
-    const program = object.program("redirect");
-    const { links, passedOver } = join(program, ports, settings.xdp ? [settings.xdp] : HOWS);
-    closing.push(...links);
-    return {
-      attached: { hook: "xdp", target: `${from.name} and ${to.name}`, program: program.name, passedOver },
-      source: tableSource(
-        {
-          read,
-          total: (rows) => count(rows, "packets"),
-          show(rows) {
-            sayGone();
-            show(rows, ports, report);
-          },
-        },
-        settings,
-      ),
-      accounts() {
-        const rows = read();
-        const lost = count(rows, "lost");
-        return { produced: count(rows, "packets") + lost, lost };
+  using closing = new DisposableStack();
+  const object = closing.use(BpfObject.load(spec));
+  const outlets = object.map("ports", BpfDevMap);
+  outlets.set(0, to.index).set(1, from.index);
+  const traffic = object.map("traffic", BpfPerCpuArray<Traffic>);
+  const read = () => ports.map((_, direction) => sumOf(traffic, direction));
+  const sayGone = goneSayer(outlets, ports, report);
+  const program = object.program("redirect");
+  const { links, passedOver } = join(program, ports, settings.xdp ? [settings.xdp] : HOWS);
+  for (const link of links) closing.use(link);
+  const source = tableSource(
+    {
+      read,
+      total: (rows) => count(rows, "packets"),
+      show(rows) {
+        sayGone();
+        show(rows, ports, report);
       },
-      missed: () => program.recursionMisses(),
-      detach: () => {
-        for (const link of links) link.close();
-      },
-      [Symbol.dispose]: () => closing.close(),
-    };
-  } catch (error) {
-    closing.close();
-    throw error;
-  }
+    },
+    settings,
+  );
+  const opened = closing.move();
+  return {
+    attached: { hook: "xdp", target: `${from.name} and ${to.name}`, program: program.name, passedOver },
+    source,
+    accounts() {
+      const rows = read();
+      const lost = count(rows, "lost");
+      return { produced: count(rows, "packets") + lost, lost };
+    },
+    missed: () => program.recursionMisses(),
+    detach: () => {
+      for (const link of links) link.close();
+    },
+    [Symbol.dispose]: () => opened.dispose(),
+  };
 }
 
 function sumOf(traffic: BpfPerCpuArray<Traffic>, direction: number): Traffic {

@@ -14,7 +14,6 @@ import {
   type SocketAddress,
   TcpSocket,
 } from "../../index.ts";
-import { Closing } from "../closing.ts";
 import { UsageError } from "../exit-status.ts";
 import { formatSocketAddress, parseSocketAddress, reaches } from "../proxy/address.ts";
 import { TcpProxy } from "../proxy/tcp-proxy.ts";
@@ -52,42 +51,37 @@ function start(settings: Settings, report: Report): RunningMode {
   const to = addressOf(settings, "to");
   const names = { listen: formatSocketAddress(from), to: formatSocketAddress(to) };
   if (reaches(to, from)) throw new UsageError(`Expected --to to lead elsewhere, got ${names.to}, which --listen is`);
-  const object = BpfObject.load(parseObject(readFileSync(sockmapObject), "hello_sockmap"));
-  const closing = new Closing();
-  closing.push(object);
-  try {
-    const sources = object.map("sources", BpfSockHash<bigint>);
-    for (const program of object.programs.values()) closing.push(program.attach({ fd: sources.fd.number }));
-    const maps = {
-      sources,
-      peers: object.map("peers", BpfSockHash<bigint>),
-      forwarded: object.map("forwarded", BpfHashMap<bigint, bigint>),
-      total: object.map("total", BpfArray<bigint>),
-    };
-    const proxy = new TcpProxy(listen(from), to, maps);
-    closing.push(proxy);
-    return {
-      attached: {
-        hook: "sk_skb",
-        target: `${names.listen} to ${names.to}`,
-        program: "forward",
-        passedOver: [],
-      },
-      source: source(proxy, names.to, report),
-      accounts: () => ({ produced: proxy.accepted, lost: 0 }),
-      missed: () => 0,
-      // Every connection writes the maps.
-      needed() {
-        maps.forwarded.set(0n, 0n);
-        maps.forwarded.delete(0n);
-      },
-      detach: () => proxy.stop(),
-      [Symbol.dispose]: () => closing.close(),
-    };
-  } catch (error) {
-    closing.close();
-    throw error;
-  }
+  using closing = new DisposableStack();
+  const object = closing.use(BpfObject.load(parseObject(readFileSync(sockmapObject), "hello_sockmap")));
+  const sources = object.map("sources", BpfSockHash<bigint>);
+  for (const program of object.programs.values()) closing.use(program.attach({ fd: sources.fd.number }));
+  const maps = {
+    sources,
+    peers: object.map("peers", BpfSockHash<bigint>),
+    forwarded: object.map("forwarded", BpfHashMap<bigint, bigint>),
+    total: object.map("total", BpfArray<bigint>),
+  };
+  const proxy = closing.adopt(new TcpProxy(listen(from), to, maps), (one) => one.close());
+  const connections = source(proxy, names.to, report);
+  const opened = closing.move();
+  return {
+    attached: {
+      hook: "sk_skb",
+      target: `${names.listen} to ${names.to}`,
+      program: "forward",
+      passedOver: [],
+    },
+    source: connections,
+    accounts: () => ({ produced: proxy.accepted, lost: 0 }),
+    missed: () => 0,
+    // Every connection writes the maps.
+    needed() {
+      maps.forwarded.set(0n, 0n);
+      maps.forwarded.delete(0n);
+    },
+    detach: () => proxy.stop(),
+    [Symbol.dispose]: () => opened.dispose(),
+  };
 }
 
 function source(proxy: TcpProxy, to: string, report: Report) {

@@ -2,9 +2,8 @@
 
 import { readFileSync } from "node:fs";
 import { type BpfObject, type LoadOptions, parseObject, SYSCALL_HOOKS, watchSyscall } from "../../index.ts";
-import { readAccounts } from "../accounts.ts";
+import { readAccounts, recursionMisses } from "../accounts.ts";
 import { configure } from "../configuration.ts";
-import { recursionMisses } from "../programs.ts";
 import type { Report } from "../report.ts";
 import type { Settings } from "../settings.ts";
 import type { Mode, RunningMode, Source } from "./mode.ts";

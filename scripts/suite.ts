@@ -100,21 +100,19 @@ export const testArguments = (paths: readonly string[], report: string, perTestM
   ...paths.map((path) => `./${path}`),
 ];
 
-/** Runs `bun test` on folders or files of the checkout. */
+/** Runs `bun test` on folders or files of the checkout: one file after the other, or `workers` at once. */
 export async function runTests(
   name: string,
   paths: readonly string[],
-  { timeoutMs = 600_000, perTestMs = 60_000, environment = {} as Record<string, string> } = {},
+  { timeoutMs = 600_000, perTestMs = 60_000, workers = 1, environment = {} as Record<string, string> } = {},
 ): Promise<SuiteResult> {
   // Without a path bun would run everything.
   if (paths.length === 0) return failure(name, "has no tests");
   const report = join(ROOT, `build/junit.${process.pid}.xml`);
   rmSync(report, { force: true });
-  const { status, lines } = await run(
-    [process.execPath, ...testArguments(paths, report, perTestMs)],
-    timeoutMs,
-    environment,
-  );
+  const parallel = workers > 1 ? [`--parallel=${workers}`] : [];
+  const command = [process.execPath, ...testArguments(paths, report, perTestMs), ...parallel];
+  const { status, lines } = await run(command, timeoutMs, environment);
   const text = await Bun.file(report)
     .text()
     .catch(() => "");

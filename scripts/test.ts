@@ -5,7 +5,7 @@
 // failed. What a suite printed is on standard output as it came.
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { release } from "node:os";
+import { availableParallelism, release } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { buildBpf } from "./build-bpf.ts";
@@ -65,7 +65,8 @@ async function runAsRoot(name: string, folder: string, environment: Record<strin
 }
 
 async function runHost(): Promise<void> {
-  keep(await runTests("pure", pureFolders()));
+  // They share nothing; kernel tests see each other's programs, so those go one after the other.
+  keep(await runTests("pure", pureFolders(), { workers: availableParallelism() }));
   const environment = { HELLO_EBPF_KERNEL: hostKernel(release()) };
   await runAsRoot("kernel here", KERNEL, environment);
   keep(await runTests("hardening", [HARDENING]));

@@ -32,28 +32,44 @@ class Users implements Disposable {
       const counts = users.get(uid) ?? new Map<string, bigint>();
       users.set(uid, counts.set(name, (counts.get(name) ?? 0n) + count));
     };
+    const seen = new Set<number>();
     for (const [{ uid, command }, count] of this.#waiting) {
       add(uid, command, count);
-      if (this.#giving && !this.#maps.has(uid)) this.#give(uid);
+      seen.add(uid);
     }
+    if (this.#giving) this.#give([...seen].filter((uid) => !this.#maps.has(uid)));
     for (const [uid, map] of this.#maps) for (const [command, count] of map) add(uid, command, count);
     return [...users].sort(([a], [b]) => a - b);
   }
 
-  /** Who cannot be given one is counted in the map of all others who have none. */
-  #give(uid: number): void {
-    let map: BpfHashMap<Command, bigint> | undefined;
-    try {
-      map = this.#outer.create(`user ${uid}`) as BpfHashMap<Command, bigint>;
-      this.#outer.set(uid, map);
-      this.#maps.set(uid, map);
-    } catch (error) {
-      map?.close();
-      if (!(error instanceof BpfError)) throw error;
-      this.#giving = false;
-      const { size } = this.#maps;
-      this.#report.note(`${size} users have a map of their own, the others are counted in one: ${why(error)}`);
+  /**
+   * Gives them a map each, all with one call where the kernel can: it waits after every one until no program reads the
+   * outer map as it was. Who cannot be given one is counted in the map of all others who have none.
+   */
+  #give(uids: readonly number[]): void {
+    const made: [uid: number, map: BpfHashMap<Command, bigint>][] = [];
+    const refused: BpfError[] = [];
+    const attempt = (work: () => unknown) => {
+      try {
+        work();
+      } catch (error) {
+        if (!(error instanceof BpfError)) throw error;
+        refused.push(error);
+      }
+    };
+    attempt(() => {
+      for (const uid of uids) made.push([uid, this.#outer.create(`user ${uid}`) as BpfHashMap<Command, bigint>]);
+    });
+    attempt(() => this.#outer.setMany(made));
+    const [cause] = refused;
+    for (const [uid, map] of made) {
+      if (!cause || this.#outer.has(uid)) this.#maps.set(uid, map);
+      else map.close();
     }
+    if (!cause) return;
+    this.#giving = false;
+    const { size } = this.#maps;
+    this.#report.note(`${size} users have a map of their own, the others are counted in one: ${why(cause)}`);
   }
 
   [Symbol.dispose](): void {

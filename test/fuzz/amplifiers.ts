@@ -52,6 +52,15 @@ export const AMPLIFIERS: { readonly [name: string]: () => Uint8Array } = {
       { name: ".symtab", type: SYMTAB, data: many(20_000, (i) => symbol(i, 0x12, 0, 0, 0)), link: 2, entrySize: 24 },
       { name: ".strtab", type: STRTAB, data: concat([many(500_000, () => Uint8Array.of(0xff)), Uint8Array.of(0)]) },
     ]),
+  "types of one name as long as half the file": () =>
+    writeElf([
+      btf(
+        many(Math.floor(MIB / 2 / 12), (i) => words(1 + (i % 1000), kind(TYPEDEF), i + 1)),
+        `\0${"n".repeat(MIB / 2)}\0`,
+      ),
+    ]),
+  "a name of a file's length": () =>
+    writeElf([{ name: "n".repeat(MIB - 4096), type: PROGBITS, flags: CODE, data: words(0xb7, 0, 0x95, 0) }]),
   "relocation sections of the same bytes": () =>
     writeElf(
       Array.from({ length: 8000 }, (_, i) => ({
@@ -65,7 +74,7 @@ export const AMPLIFIERS: { readonly [name: string]: () => Uint8Array } = {
         name: "x",
         type: PROGBITS,
         flags: CODE,
-        data: new Uint8Array(i % 2),
+        data: new Uint8Array((i % 2) * 8),
       })),
     ),
   "zeros without end": () => writeElf([{ name: ".bss", type: NOBITS, size: 2 ** 40 }]),

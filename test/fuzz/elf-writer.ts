@@ -33,11 +33,21 @@ export function symbol(name: number, info: number, section: number, value: numbe
   return bytes;
 }
 
-/** An object of these sections, from index 1 on; the names of sections come last. */
-export function writeElf(parts: readonly Section[]): Uint8Array {
-  const named = [...parts, { name: ".shstrtab", type: 3 }];
+const [SHT_SYMTAB, SHT_STRTAB] = [2, 3];
+
+/** `link`: the index of the second. */
+const noSymbols = (link: number): Section[] => [
+  { name: ".symtab", type: SHT_SYMTAB, data: symbol(0, 0, 0, 0, 0), link, info: 1, entrySize: 24 },
+  { name: ".strtab", type: SHT_STRTAB, data: new Uint8Array(1) },
+];
+
+/** An object of these sections, from index 1 on; then symbols, none, where it has no table of them, and its names. */
+export function writeElf(given: readonly Section[]): Uint8Array {
+  const hasSymbols = given.some(({ type }) => type === SHT_SYMTAB);
+  const parts = hasSymbols ? given : [...given, ...noSymbols(given.length + 2)];
+  const named = [...parts, { name: ".shstrtab", type: SHT_STRTAB }];
   const names = `\0${named.map(({ name }) => `${name}\0`).join("")}`;
-  const sections: Section[] = [...parts, { name: ".shstrtab", type: 3, data: encoder.encode(names) }];
+  const sections: Section[] = [...parts, { name: ".shstrtab", type: SHT_STRTAB, data: encoder.encode(names) }];
   const header = new Uint8Array(64);
   header.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
   const view = new DataView(header.buffer);

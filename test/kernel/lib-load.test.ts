@@ -101,6 +101,17 @@ test("read-only data is frozen: user space cannot write it any more", () => {
   expect(error).toMatchObject({ errno: "EPERM", likely: "it is frozen: user space may only read it" });
 });
 
+test("names and lines of source longer than any of the kernel's cost only the BTF", () => {
+  using object = load("long_names");
+  const [atPath, atCall] = object.programs.values();
+  expect([atPath?.name, atCall?.name]).toEqual([
+    "at_a_long_path",
+    "a_name_that_is_as_long_as_those_of_generated_code_are_".repeat(16),
+  ]);
+  expect(atCall?.testRun().retval).toBe(3);
+  expect(global(object, "in_a_section", `.rodata.${"seventy".repeat(100)}`).value).toBe(7);
+});
+
 test("only programs that are to be loaded are", () => {
   using object = load("lib_data");
   expect([...object.programs.keys()]).toEqual(["advance", "advance_xdp"]);

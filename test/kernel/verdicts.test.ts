@@ -12,6 +12,7 @@ const CAUSES: { readonly [program: string]: readonly [likely: RegExp, line?: str
   null_check: [/may be NULL, and it is used without a check/, "return lookup(skb)->bytes[0];"],
   null_arithmetic: [/may be NULL is added to/],
   number: [/a plain number is used as a pointer/, "return *(volatile int *)(long)skb->len;"],
+  long_line: [/a plain number is used as a pointer.{0,300}$/, "skb->len + 1); /* generated code"],
   map_bounds: [/1 bytes at 20 of a map's value of 16 bytes/, "&value->bytes[20]"],
   signed_index: [/an index may be -2147483648, which is within nothing/, "value->bytes[index]"],
   far_index: [/-1000000000 is added to a pointer/],

@@ -3,7 +3,7 @@
  * Types are decoded when asked for; a kernel has 150,000 of them. A module's BTF is split: ids and string offsets go on
  * where those of the kernel's end.
  */
-import { MAX_NAME, Reader } from "../bytes/reader.ts";
+import { Reader, SHARING, StringTable } from "../bytes/reader.ts";
 import { bytesToString, concat, stringToBytes } from "../bytes/text.ts";
 import { ObjectError } from "../errors.ts";
 import { BTF_MAGIC } from "../uapi/btf.ts";
@@ -17,6 +17,9 @@ export const MAX_DEPTH = 64;
 
 /** Most types kept decoded. */
 const MAX_DECODED = 256;
+
+/** Bytes that names have, but few: a shorter one is decoded whenever it is asked for. */
+const USUAL_NAME = 512;
 
 /** Largest type, bytes: what a value in a map may be, KMALLOC_MAX_SIZE and more; keeps sizes exact 32-bit numbers. */
 const MAX_SIZE = 2 ** 31 - 1;
@@ -40,6 +43,7 @@ export class Btf {
   readonly #kinds: Uint8Array;
   /** Types asked for lately: whoever follows a path asks for the same few again and again. */
   readonly #decoded = new Map<number, BtfType>();
+  #longStrings: StringTable | ObjectError | undefined;
 
   private constructor(byteOrder: "little" | "big", types: Sections, name: string, base?: Btf) {
     this.byteOrder = byteOrder;
@@ -83,12 +87,12 @@ export class Btf {
     return type;
   }
 
-  #decode(id: number): BtfType {
+  #decode(id: number, read = (offset: number, at: number) => this.#string(offset, at)): BtfType {
     if (id === 0) return { kind: "void" };
     const at = this.#start(id);
     const { words } = this.#types;
     const info = words[at + 1] as number;
-    const string = (offset: number) => this.#string(offset, at);
+    const string = (offset: number) => read(offset, at);
     return this.#format(at).read({
       words,
       at,
@@ -266,27 +270,55 @@ export class Btf {
     return RECORD_FORMATS[kind] as (typeof RECORD_FORMATS)[number];
   }
 
-  /** The string section that an offset is in, and the place in it. */
-  #stringsOf(offset: number): { strings: Uint8Array; at: number } {
+  /** The one of the two whose string section an offset is in, and the place in it. */
+  #stringsOf(offset: number): { owner: Btf; at: number } {
     if (this.base && offset >= 0 && offset < this.#stringsFrom) return this.base.#stringsOf(offset);
-    return { strings: this.#types.strings, at: offset - this.#stringsFrom };
+    return { owner: this, at: offset - this.#stringsFrom };
   }
 
   #startsWith(offset: number, wanted: Uint8Array): boolean {
-    const { strings, at } = this.#stringsOf(offset);
+    const { owner, at } = this.#stringsOf(offset);
+    const { strings } = owner.#types;
     for (let i = 0; i < wanted.length; i++) if (strings[at + i] !== wanted[i]) return false;
     return true;
   }
 
   #string(offset: number, record: number): string {
-    const { strings, at } = this.#stringsOf(offset);
+    const { owner, at } = this.#stringsOf(offset);
+    const { strings } = owner.#types;
     if (at >= 0) {
-      const limit = Math.min(strings.length, at + MAX_NAME + 1);
+      const limit = Math.min(strings.length, at + USUAL_NAME);
       for (let end = at; end < limit; end++) {
         if (strings[end] === 0) return bytesToString(strings, at, end);
       }
+      if (limit < strings.length) return owner.#longString(at);
     }
     throw this.#failure(`Cannot read a name at string offset ${offset >>> 0}`, record);
+  }
+
+  /** A line of source has any length, and so have names in some languages. Decoded once, whoever asks for it. */
+  #longString(at: number): string {
+    this.#longStrings ??= this.#readLongStrings();
+    if (this.#longStrings instanceof ObjectError) throw this.#longStrings;
+    return this.#longStrings.get(at, "a name");
+  }
+
+  /**
+   * Types may share a name, which a small file could do with a long one thousands of times, for whoever prints them all: in
+   * sum those of all types may not be more than a few times what the strings are. Only looked at where there is one.
+   */
+  #readLongStrings(): StringTable | ObjectError {
+    const { strings } = this.#types;
+    const reader = new Reader(strings, `${this.name} strings`, this.byteOrder === "little");
+    let left = strings.length * SHARING;
+    const count = (offset: number) => {
+      const at = offset - this.#stringsFrom;
+      const length = left < 0 || at < 0 || at >= strings.length ? 0 : strings.indexOf(0, at) - at;
+      if (length >= USUAL_NAME) left -= length; // below 0 it is too much
+      return "";
+    };
+    for (let id = this.#lastOfBase + 1; id < this.typeCount && left >= 0; id++) this.#decode(id, count);
+    return left < 0 ? reader.error("Cannot read a name: the names overlap", 0) : new StringTable(reader);
   }
 
   #failure(message: string, at: number): ObjectError {

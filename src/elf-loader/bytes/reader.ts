@@ -2,9 +2,6 @@
 import { ObjectError } from "../errors.ts";
 import { bytesToString } from "./text.ts";
 
-/** Longest name taken from a file, bytes: the kernel's own limit, KSYM_NAME_LEN in include/linux/kallsyms.h. */
-export const MAX_NAME = 512;
-
 /** One section's bytes, or a whole file's. */
 export class Reader {
   readonly bytes: Uint8Array;
@@ -69,14 +66,12 @@ export class Reader {
     return this.bytes.subarray(offset, offset + length);
   }
 
-  /** The NUL-terminated name at offset, MAX_NAME bytes at most. */
+  /** The NUL-terminated name at offset. Where offsets come from the file many may be asked for: see StringTable. */
   name(offset: number, what: string): string {
     this.need(offset, 1, what);
-    const limit = Math.min(this.size, offset + MAX_NAME + 1);
-    for (let end = offset; end < limit; end++) {
-      if (this.bytes[end] === 0) return bytesToString(this.bytes, offset, end);
-    }
-    throw this.error(`Cannot read ${what}: no end within ${limit - offset} bytes`, offset);
+    const end = this.bytes.indexOf(0, offset);
+    if (end < 0) throw this.error(`Cannot read ${what}: it does not end in ${this.section}`, offset);
+    return bytesToString(this.bytes, offset, end);
   }
 }
 
@@ -107,7 +102,7 @@ export class StringTable {
 }
 
 /** Compilers share the ends of names at most: `bar` inside `foobar`. */
-const SHARING = 8;
+export const SHARING = 8;
 
 /** Swaps the bytes of every 32-bit word in place; bytes.length is a multiple of 4. */
 export function swapWords(bytes: Uint8Array): Uint8Array {

@@ -2,7 +2,7 @@
  * One section of any ELF64 file of either byte order, an executable of a gigabyte too: only its headers, their names and
  * that section are read. Format: System V ABI, "Object Files".
  */
-import { Reader } from "../bytes/reader.ts";
+import { Reader, StringTable } from "../bytes/reader.ts";
 import { elf64_hdr, elf64_shdr, SHT_NOBITS, SHT_NULL } from "../uapi/elf.ts";
 import type { Layout } from "../uapi/layout.ts";
 import { checkIdent } from "./elf-file.ts";
@@ -22,11 +22,12 @@ export function findSection(read: ReadAt, wanted: string): Uint8Array | undefine
   const of = (index: number, name: string) => field(sections, elf64_shdr, index * each, name);
   const bytes = (index: number, what: string) => whole(read, of(index, "sh_offset"), of(index, "sh_size"), file, what);
   if (count === 0) return undefined;
-  const names = new Reader(bytes(header("e_shstrndx"), "the section names"), "section names", file.littleEndian);
+  const strings = bytes(header("e_shstrndx"), "the section names");
+  const names = new StringTable(new Reader(strings, "section names", file.littleEndian));
   for (let index = 0; index < count; index++) {
     const type = of(index, "sh_type");
     if (type === SHT_NULL || type === SHT_NOBITS) continue;
-    if (names.name(of(index, "sh_name"), "a section's name") === wanted) return bytes(index, `section ${wanted}`);
+    if (names.get(of(index, "sh_name"), "a section's name") === wanted) return bytes(index, `section ${wanted}`);
   }
   return undefined;
 }

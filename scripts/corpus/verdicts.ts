@@ -128,6 +128,8 @@ const SAME_KIND: { readonly [errno: string]: readonly string[] } = {
   "errno 4001": ["object"], // libbpf's own: it cannot make sense of the bytes (LIBBPF_ERRNO__FORMAT)
   "errno 4003": ["object"], // of the other byte order (LIBBPF_ERRNO__ENDIAN)
   "errno 4005": ["object"], // a relocation that makes no sense (LIBBPF_ERRNO__RELOC)
+  E2BIG: ["object", "EINVAL"], // more variables than the arena has room for, or none
+  ERANGE: ["object"], // a value of the kernel's configuration that its variable does not hold
   EOPNOTSUPP: ["object", "unsupported"], // what neither makes anything of, and what this kernel has not got
 };
 

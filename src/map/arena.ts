@@ -4,7 +4,14 @@
 // One that somebody else made is mapped when its memory is asked for.
 
 import { ARENA_DATA, type BpfError, BpfRuntimeError, type MapSpec, type Memory, ObjectError } from "elf-loader";
-import { BPF_F_MMAPABLE, BPF_MAP_TYPE_ARENA, EINVAL, PROT_READ, PROT_WRITE } from "elf-loader/uapi";
+import {
+  BPF_F_MMAPABLE,
+  BPF_F_SEGV_ON_FAULT,
+  BPF_MAP_TYPE_ARENA,
+  EINVAL,
+  PROT_READ,
+  PROT_WRITE,
+} from "elf-loader/uapi";
 import { farMapValues } from "../features/far-map-values.ts";
 import { kernelError } from "../host/kernel-error.ts";
 import { PAGE_SIZE } from "../sys/libc.ts";
@@ -32,7 +39,13 @@ export class BpfArena extends BpfMap {
   #closed = false;
 
   override prepare(): void {
-    const { contents, maxEntries } = this.spec;
+    const { contents, maxEntries, flags } = this.spec;
+    if (contents && (flags & BPF_F_SEGV_ON_FAULT) !== 0)
+      throw new ObjectError(
+        `Cannot create ${this.#subject}: with BPF_F_SEGV_ON_FAULT only programs make its pages, those of variables too`,
+        ARENA_DATA,
+        0,
+      );
     if (contents && contents.length > maxEntries * PAGE_SIZE)
       throw new ObjectError(
         `Cannot create ${this.#subject}: its ${maxEntries} pages have no room for ${contents.length} bytes of variables`,
@@ -66,7 +79,8 @@ export class BpfArena extends BpfMap {
   }
 
   /**
-   * Typed views over the whole arena; not to be touched after close(), which ends the process. Throws BpfRuntimeError
+   * Typed views over the whole arena; not to be touched after close(), which ends the process, nor, with
+   * BPF_F_SEGV_ON_FAULT, where no program has made a page (bpf_arena_alloc_pages). Throws BpfRuntimeError
    * (EINVAL) where the arena is one without `map_extra` that was mapped elsewhere.
    */
   get memory(): Memory {

@@ -58,8 +58,7 @@ export function countedType(btf: Btf, id: number, bits = 0): CountedType | undef
       const item = btf.resolved(type.type);
       return item.kind === "int" && item.size === 1 ? SINGLE : { item: countedType(btf, type.type) };
     }
-    case "struct":
-    case "union": {
+    case "struct": {
       const fields = fieldsOf(btf, btf.resolve(id), type);
       return { members: new Map(fields.map((field) => [field.name, countedType(btf, field.type, field.bitSize)])) };
     }

@@ -201,7 +201,8 @@ function createError(result: number, spec: MapSpec, type: MapType, besides: read
     return kernelError(result, { ...context, unsupported: true, likely, action: laterFlag.action });
   }
   if (errno === EINVAL) {
-    return kernelError(result, { ...context, ...(lacking(spec, type) ?? (spec.maxEntries === 0 ? UNSIZED : MISFIT)) });
+    const isUnsized = spec.maxEntries === 0 && type.least?.max_entries !== 0;
+    return kernelError(result, { ...context, ...(lacking(spec, type) ?? (isUnsized ? UNSIZED : MISFIT)) });
   }
   if (errno === ENOMEM || errno === E2BIG) {
     return kernelError(result, {

@@ -9,10 +9,14 @@ import type { MapType } from "./type.ts";
 
 export class BpfRingBufferMap extends BpfMap {}
 
-/** The kernel takes only a power of two of pages (ringbuf_map_alloc), and none of no size. */
+/** The kernel takes only a power of two of pages (ringbuf_map_alloc), and none of no size; above 2 GiB there is none. */
 export function roundUp(spec: MapSpec): MapSpec {
-  return spec.maxEntries === 0 ? spec : { ...spec, maxEntries: powerOfTwoPages(spec.maxEntries) * PAGE_SIZE };
+  const maxEntries = powerOfTwoPages(spec.maxEntries) * PAGE_SIZE;
+  return spec.maxEntries === 0 || maxEntries > MOST ? spec : { ...spec, maxEntries };
 }
+
+/** The greatest power of two that max_entries holds. */
+const MOST = 2 ** 31;
 
 export const SIZED = { maxEntries: (wanted: number) => wanted || PAGE_SIZE, says: "with bytes as max_entries" };
 

@@ -17,14 +17,19 @@ interface Row {
 /** What a pointer in a register has become a number by, as the log says it was one when last it was written down. */
 function invalidated(named: string, log: string): Verdict | undefined {
   let register = named;
+  let depth = 0; // of calls that have come back since
   const calls: string[] = [];
   for (const line of log.split("\n").reverse()) {
-    const last = [...line.matchAll(STATE)].filter(([, found]) => found === register).at(-1);
-    if (last) return becameInvalid(last[2] ?? "", last[3] ?? "", calls);
-    const [, written, source] = WRITE.exec(line) ?? [];
-    if (ELSEWHERE.test(line) || (written === register && source === undefined)) return undefined;
-    if (written === register && source !== undefined) register = source; // a copy: what it is of is written down further up
     const call = CALL.exec(line)?.[1];
+    if (RETURNED.test(line)) depth++;
+    else if (depth > 0 && CALLED.test(line)) depth--;
+    else if (depth === 0) {
+      const last = [...line.matchAll(STATE)].filter(([, found]) => found === register).at(-1);
+      if (last && !NUMBER.test(last[2] ?? "")) return becameInvalid(last[2] ?? "", last[3] ?? "", calls);
+      const [, written, source] = WRITE.exec(line) ?? [];
+      if (ELSEWHERE.test(line) || (written === register && source === undefined)) return undefined;
+      if (written === register && source !== undefined) register = source; // a copy: what it is of is written down further up
+    }
     if (call) calls.push(call);
   }
   return undefined;
@@ -37,6 +42,9 @@ const WRITE = /^\d+: \(\w+\) [rw](\d+) (?:= r(\d+)\b|\S{0,3}=)/;
 const CALL = /^\d+: \(85\) call (\w+)#/;
 /** Where registers are another function's. */
 const ELSEWHERE = /^\d+: \((?:85\) call pc|95\))|frame\d/;
+/** Between these are those of a function that was called and has come back; what the caller's are stands before the first. */
+const [CALLED, RETURNED] = [/^callee:/, /^to caller at /];
+const NUMBER = /^(?:scalar|inv)$/;
 /** By the number of the reference: `ref_obj_id`, on kernel 7 `id`. */
 const OWNED = /id=[1-9]/;
 const VALUES = /^(?:scalar|inv|map_value)$/;
@@ -223,10 +231,11 @@ const ROWS: readonly Row[] = [
   row(/R\d+ !read_ok/, "a variable is used that was not given a value on this path", "initialise it"),
   {
     says: /R(\d) type=(\w+) expected=([\w, ]+)/,
-    means: ([, number, type, expected]) => ({
-      likely: `argument ${number} is of kind ${type}, and the function takes ${expected?.trim().replace(/,$/, "")}`,
-      action: "look at what is given there, and whether it was checked for NULL",
-    }),
+    means: ([, number = "", type, expected], log) =>
+      invalidated(number, log) ?? {
+        likely: `argument ${number} is of kind ${type}, and the function takes ${expected?.trim().replace(/,$/, "")}`,
+        action: "look at what is given there, and whether it was checked for NULL",
+      },
   },
   row(
     /Unreleased reference|reference leak|reference has not been released/,

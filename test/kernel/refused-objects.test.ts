@@ -12,6 +12,8 @@ const REFUSED: { readonly [fixture: string]: readonly [BpfError["class"], string
   refused_kconfig: ["object", "Cannot find extern OPTION: no configuration has such a name"],
   refused_map_field: ["object", "Cannot use map table: unknown field colour"],
   refused_map_inner: ["object", "Cannot use map table.inner: a map inside a map of maps has values"],
+  refused_map_length: ["object", "Cannot use map table: values has a length: its slots are counted where it ends"],
+  refused_map_number: ["object", "Cannot use map table: max_entries is no __uint()"],
   refused_map_static: ["object", "Cannot use map table: it is not a global variable"],
   refused_map_values: ["object", "Cannot use map table: values of int int"],
   refused_member: [
@@ -30,6 +32,7 @@ const REFUSED: { readonly [fixture: string]: readonly [BpfError["class"], string
     "unsupported",
     "Cannot use map other: member flags of struct tcp_congestion_ops has 8 bytes, the kernel's 4",
   ],
+  refused_version: ["object", "Cannot use section version of 8 bytes"],
 };
 
 /** The struct of functions of a refused_member fixture; `nobody`, its last member, is what it is refused for. */

@@ -7,9 +7,15 @@ function range(slot: number): [bigint, bigint] {
   return slot === 0 ? [0n, 1n] : [1n << BigInt(slot), (1n << BigInt(slot + 1)) - 1n];
 }
 
+/** A count, or those of all CPUs where their sum is more than the type holds. */
+export type Slot = number | bigint | readonly (number | bigint)[];
+
+const countOf = (slot: Slot): number =>
+  typeof slot === "object" ? slot.reduce<number>((sum, count) => sum + Number(count), 0) : Number(slot);
+
 /** Lines for the slots up to the last that is not empty; none where all are. undefined where one is no count. */
-export function histogramLines(slots: readonly (number | bigint)[]): string[] | undefined {
-  const counts = slots.map(Number);
+export function histogramLines(slots: readonly Slot[]): string[] | undefined {
+  const counts = slots.map(countOf);
   if (!counts.every((count) => count >= 0)) return undefined;
   const used = counts.findLastIndex((count) => count > 0) + 1;
   if (used === 0) return [];

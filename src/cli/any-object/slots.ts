@@ -1,7 +1,7 @@
 // Which values are slots of powers of two: arrays of numbers, by their name or by a length that such arrays have.
 
 import type { Btf } from "../../index.ts";
-import { histogramLines } from "./histogram.ts";
+import { histogramLines, type Slot } from "./histogram.ts";
 import { valueText } from "./value-text.ts";
 
 /** Lengths of arrays that are slots of powers of two, as BCC (64) and libbpf-tools (26, 27, 36) make them. */
@@ -53,7 +53,7 @@ export const linesOf = (btf: Btf | undefined, type: number, name: string): Lines
   (btf && type !== 0 ? slotLines(btf, type, name) : undefined) ?? plain;
 
 const bars: Lines = (head, value) => {
-  const lines = histogramLines(value as (number | bigint)[]);
+  const lines = histogramLines(value as Slot[]);
   if (!lines) return plain(head, value);
   return head === "" ? lines : [`${head}:`, ...indented(lines)];
 };
@@ -61,7 +61,7 @@ const bars: Lines = (head, value) => {
 /** What of a struct is no slots stands in front; several members with slots have their names. */
 function structLines(head: string, value: object, paths: readonly string[]): string[] {
   const drawn = paths.flatMap((path) => {
-    const lines = histogramLines(at(value, path.split(".")) as (number | bigint)[]);
+    const lines = histogramLines(at(value, path.split(".")) as Slot[]);
     return lines ? [{ path, lines }] : [];
   });
   const rest = drawn.reduce((left, { path }) => without(left, path.split(".")), value);

@@ -9,7 +9,7 @@ import {
   type Btf,
   type MapSpec,
 } from "../../index.ts";
-import { histogramLines } from "./histogram.ts";
+import { histogramLines, type Slot } from "./histogram.ts";
 import { isCount, linesOf, looksLikeSlots } from "./slots.ts";
 import { type Entry, isZero, record, rowLines, type Table, titled, total } from "./table.ts";
 import { variableTables } from "./variables.ts";
@@ -64,4 +64,4 @@ function order(a: unknown, b: unknown): number {
 
 /** undefined where one is no count. */
 const barsOf = (entries: readonly Entry[]): string[] | undefined =>
-  histogramLines(entries.map(([, value]) => total(value) as number | bigint));
+  histogramLines(entries.map(([, value]) => total(value) as Slot));

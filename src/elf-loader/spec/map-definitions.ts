@@ -137,8 +137,9 @@ class Definition {
 
   /** `__uint(name, value)`. */
   number(member: BtfMember): number {
-    const array = this.#pointee(member);
-    if (array.kind !== "array") throw this.fail(`${member.name} is no __uint()`);
+    const pointer = this.#btf.resolved(member.type);
+    const array = pointer.kind === "pointer" ? this.#btf.type(pointer.type) : undefined;
+    if (array?.kind !== "array") throw this.fail(`${member.name} is no __uint()`);
     return array.length;
   }
 
@@ -153,7 +154,7 @@ class Definition {
 
   /** `__type(name, T)`: the id of T. */
   typeOf(member: BtfMember): number {
-    const pointer = this.#btf.resolved(member.type);
+    const pointer = this.#btf.type(member.type);
     if (pointer.kind !== "pointer") throw this.fail(`${member.name} is no __type()`);
     return pointer.type;
   }
@@ -171,7 +172,9 @@ class Definition {
   /** `__array(values, T)`: the definition of the maps inside, or the type of the programs. */
   values(member: BtfMember): MapSpec | undefined {
     if (this.#inner) throw this.fail("a map inside a map of maps has values");
-    const array = this.#btf.resolved(member.type);
+    const array = this.#btf.type(member.type);
+    if (array.kind === "array" && array.length > 0)
+      throw this.fail("values has a length: its slots are counted where it ends");
     const element = array.kind === "array" ? this.#btf.resolved(array.type) : undefined;
     if (element?.kind !== "pointer") throw this.fail("values is no array of pointers");
     const type = this.#btf.resolved(element.type);
@@ -190,10 +193,6 @@ class Definition {
   fail(why: string): ObjectError {
     return new ObjectError(`Cannot use map ${this.#spec.name}: ${why}`, SECTION, this.#offset);
   }
-
-  #pointee(member: BtfMember) {
-    return this.#btf.resolved(this.typeOf(member));
-  }
 }
 
 type ReadField = (definition: Definition, spec: MapSpec, member: BtfMember) => void;
@@ -209,7 +208,7 @@ const FIELD_READERS: { readonly [name: string]: ReadField } = {
     spec.maxEntries = d.number(member);
   },
   map_flags: (d, spec, member) => {
-    spec.flags |= d.number(member);
+    spec.flags = (spec.flags | d.number(member)) >>> 0;
   },
   // As libbpf: the kernel takes notice of it only where the flags have BPF_F_NUMA_NODE as well.
   numa_node: (d, spec, member) => {

@@ -4,7 +4,7 @@
  */
 import { Btf } from "../btf/btf.ts";
 import { TYPE_WORDS } from "../btf/records.ts";
-import type { BtfDatasec } from "../btf/types.ts";
+import type { BtfDatasec, BtfType } from "../btf/types.ts";
 import type { ElfFile, ElfSection, ElfSymbol } from "../elf/elf-file.ts";
 import { BTF_FUNC_GLOBAL, BTF_FUNC_STATIC, BTF_VAR_GLOBAL_EXTERN, BTF_VAR_STATIC } from "../uapi/btf.ts";
 import { SHN_UNDEF, STB_LOCAL, STT_FUNC } from "../uapi/elf.ts";
@@ -37,8 +37,12 @@ function globalSymbols(elf: ElfFile): Map<string, ElfSymbol> {
 function completeSection(btf: Btf, id: number, sections: Named<ElfSection>, symbols: Named<ElfSymbol>): void {
   const type = btf.type(id) as BtfDatasec;
   const section = sections.get(type.name);
-  // Sections of externs (.ksyms, .kconfig) exist in BTF only.
-  if (!section) return;
+  if (!section) {
+    const found = type.vars.find((entry) => needsSection(btf.type(entry.type), type.size));
+    if (found)
+      throw btf.error(`Cannot find section ${type.name}, where variable ${btf.nameOf(found.type)} should be`, id);
+    return;
+  }
   if (type.size === 0) btf.patch(id, 2, section.size);
   const vars = type.vars.map((entry) => {
     const offset = completeVariable(btf, id, entry.type, symbols);
@@ -55,6 +59,10 @@ function completeSection(btf: Btf, id: number, sections: Named<ElfSection>, symb
     }
   }
 }
+
+/** Externs (.ksyms, .kconfig) exist in BTF only; a static variable has its place there where the section has its size. */
+const needsSection = (type: BtfType, size: number): boolean =>
+  type.kind === "var" && type.linkage !== BTF_VAR_GLOBAL_EXTERN && (type.linkage !== BTF_VAR_STATIC || size === 0);
 
 /** The offset of a global variable from its symbol; of a static one clang has written it. Hidden ones become static. */
 function completeVariable(btf: Btf, id: number, variable: number, symbols: Named<ElfSymbol>): number | undefined {

@@ -81,9 +81,15 @@ function readLicense(elf: ElfFile): string {
 /** The kernel reads 128 bytes: bpf_prog_load in kernel/bpf/syscall.c. */
 const MAX_LICENSE = 127;
 
+/** Bytes of the kern_version of union bpf_attr. */
+const VERSION_SIZE = 4;
+
 function readVersion(elf: ElfFile): number | undefined {
   const section = findSection(elf, "version");
-  return section && new Reader(section.data, "version", elf.littleEndian).u32(0, "version");
+  if (!section) return undefined;
+  const reader = new Reader(section.data, "version", elf.littleEndian);
+  if (reader.size !== VERSION_SIZE) throw reader.error(`Cannot use section version of ${reader.size} bytes`, 0);
+  return reader.u32(0, "version");
 }
 
 function byName(maps: readonly MapSpec[]): Map<string, MapSpec> {

@@ -39,6 +39,14 @@ const LAST_LINES = 10;
 
 const logLines = (log: string): string[] => log.trimEnd().split("\n");
 
+const REASONS: { readonly [errno: string]: string } = {
+  ENOENT: "there is no such folder",
+  ENOTDIR: "a part of its path is no folder",
+  EISDIR: "it is a folder",
+  ENOSPC: "there is no room",
+  EROFS: "it is mounted for reading only",
+};
+
 function written(path: string, write: () => void): void {
   try {
     write();
@@ -46,7 +54,7 @@ function written(path: string, write: () => void): void {
     const errno = (error as NodeJS.ErrnoException).code ?? "an unknown error";
     throw new BpfRuntimeError(`Cannot write the verifier's log to ${path}: write() gave ${errno}`, {
       ...{ call: "write()", errno, subject: path },
-      likely: "this user may not write there, or there is no room",
+      likely: REASONS[errno] ?? "this user may not write there, or there is no room",
       action: "name another file, or - for standard error",
     });
   }

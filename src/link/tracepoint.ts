@@ -10,9 +10,12 @@ import { perfEventOpen } from "../sys/perf-event.ts";
 import { attachToPerfEvent } from "./perf-event-link.ts";
 import { refuse as refusal, targetOf, unusable } from "./refuse.ts";
 
+const ELSEWHERE = "attach by raw_tracepoint, which needs no tracefs";
+const LISTED = "name one of those in available_events of tracefs";
+
 /** The number perf knows the event by; throws where tracefs or the event is not to be had. */
 function tracepointId(program: LoadedProgram, target: string): number {
-  const refuse = (result: number, call: string, likely: string) =>
+  const refuse = (result: number, call: string, likely: string, action = ELSEWHERE) =>
     kernelError(result, {
       doing: `attach program ${program.name} to tracepoint ${target}`,
       call,
@@ -22,7 +25,7 @@ function tracepointId(program: LoadedProgram, target: string): number {
       attaching: result === -ENOENT || result === -EPERM || result === -EACCES,
       unsupported: result !== -ENOENT,
       likely,
-      action: "attach by raw_tracepoint, which needs no tracefs",
+      action,
     });
   const tracefs = Tracefs.find();
   if (!(tracefs instanceof Tracefs)) throw refuse(tracefs.result, tracefs.call, "the kernel was built without tracefs");
@@ -30,7 +33,9 @@ function tracepointId(program: LoadedProgram, target: string): number {
   const id = files.read(`events/${target}/id`);
   if (typeof id === "string") return Number(id);
   const hint = id === -ENOENT ? closeHint(target, eventNames(files)) : "";
-  throw refuse(id, `open(events/${target}/id)`, `the kernel has no tracepoint ${target}${hint}`);
+  const ofSyscall = target.startsWith("syscalls/");
+  const likely = `the kernel has no tracepoint ${target}${hint}`;
+  throw refuse(id, `open(events/${target}/id)`, likely, id === -ENOENT && !ofSyscall ? LISTED : ELSEWHERE);
 }
 
 /** Every `category/name`. */

@@ -58,7 +58,8 @@ export function countedType(btf: Btf, id: number, bits = 0): CountedType | undef
       const item = btf.resolved(type.type);
       return item.kind === "int" && item.size === 1 ? SINGLE : { item: countedType(btf, type.type) };
     }
-    case "struct": {
+    case "struct":
+    case "union": {
       const fields = fieldsOf(btf, btf.resolve(id), type);
       return { members: new Map(fields.map((field) => [field.name, countedType(btf, field.type, field.bitSize)])) };
     }

@@ -121,7 +121,7 @@ describe("what does not fit is refused, and nothing is changed", () => {
     ["min_uid", "7", /"7" is not/],
     ["all.s8", 128, /-128 to 127/],
     ["all.yes", 2, /0 to 1/],
-    ["all.sign", "NO_SUCH", /is not enum sign/],
+    ["all.sign", "NO_SUCH", /is not enum sign \(MINUS, ZERO, PLUS\)/],
     ["all.text", "a text too long", /15 bytes of text do not fit 12/],
     ["all.raw", [1, 2], /2 elements, not 4/],
     ["all.u64", 1n << 64n, /does not fit/],

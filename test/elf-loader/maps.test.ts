@@ -1,5 +1,7 @@
 // Maps of an object: definitions by BTF, data sections, and the names the kernel gets.
 import { describe, expect, test } from "bun:test";
+import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import { kernelMapName, ObjectError, parseObject } from "elf-loader";
 import {
   BPF_F_MMAPABLE,
@@ -12,7 +14,7 @@ import {
   BPF_MAP_TYPE_LRU_HASH,
   BPF_MAP_TYPE_RINGBUF,
 } from "elf-loader/uapi";
-import { compiled, fixture } from "./compile.ts";
+import { compiled, fixture, scratch } from "./compile.ts";
 
 for (const target of ["bpf", "bpfeb"] as const) {
   describe(`definitions, ${target}`, () => {
@@ -156,4 +158,24 @@ test("maps without BTF are refused by name of the section", () => {
     expect(error).toBeInstanceOf(ObjectError);
     expect(error).toMatchObject({ class: "object", section: ".maps", subject: ".maps+0x0" });
   }
+});
+
+test("all 32 bits of flags are a number, none of them its sign", () => {
+  const { maps } = parseObject(
+    compiled(`struct {
+      __uint(type, BPF_MAP_TYPE_HASH); __uint(max_entries, 1); __uint(map_flags, 0x80000001);
+      __type(key, int); __type(value, int);
+    } all SEC(".maps");`),
+  );
+  expect(maps.get("all")?.flags).toBe(0x80000001);
+});
+
+test("variables whose section is not there any more are refused, by name", () => {
+  const [whole, cut] = [scratch("whole.o"), scratch("cut.o")];
+  writeFileSync(whole, compiled(`int kept = 1; char LICENSE[] SEC("license") = "GPL";`));
+  execFileSync("llvm-objcopy-19", ["--rename-section=license=other", whole, cut]);
+  expect(parseObject(new Uint8Array(readFileSync(whole))).license).toBe("GPL");
+  expect(() => parseObject(new Uint8Array(readFileSync(cut)))).toThrow(
+    "Cannot find section license, where variable LICENSE should be",
+  );
 });

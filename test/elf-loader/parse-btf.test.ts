@@ -71,6 +71,7 @@ test("what is cut off, has no such section or is none at all is an error of the 
   for (let length = 0; length < file.length; length += 7)
     expect(() => parseBtf(file.subarray(0, length), "library")).toThrow(ObjectError);
   expect(() => parseBtf(library({}), "library")).toThrow("Cannot parse BTF of library: it has no section .BTF");
+  expect(() => parseBtf(NAMES, "some.txt")).toThrow("Cannot parse BTF of some.txt: it is neither BTF nor an ELF file");
   const endless = file.slice();
   new DataView(endless.buffer).setBigUint64(40, 2n ** 63n, true);
   expect(() => parseBtf(endless, "library")).toThrow(ObjectError);

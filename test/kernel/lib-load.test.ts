@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { BPF_F_MMAPABLE, BPF_MAP_TYPE_HASH } from "elf-loader/uapi";
+import { BPF_F_MMAPABLE, BPF_MAP_TYPE_CGROUP_STORAGE, BPF_MAP_TYPE_HASH } from "elf-loader/uapi";
 import {
   AttachError,
   BpfArray,
@@ -320,6 +320,7 @@ test("a map is refused for what its definition leaves open, or says wrong", () =
   const sizes = { keySize: 4, valueSize: 4 };
   expect(likely({ type: BPF_MAP_TYPE_HASH, ...sizes })).toContain("leaves the number of entries");
   expect(likely({ type: BPF_MAP_TYPE_HASH, ...sizes, keySize: 0, maxEntries: 1 })).toContain("no such sizes");
+  expect(likely({ type: BPF_MAP_TYPE_CGROUP_STORAGE, keySize: 2, valueSize: 8 })).toContain("no such sizes");
 });
 
 /** Security modules' programs take trampolines: not here. Debian's 5.10 does not list bpf as one. */

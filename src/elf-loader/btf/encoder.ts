@@ -202,7 +202,7 @@ function toInteger(
   type: BtfType,
 ): bigint {
   const number = asBigint(value, type);
-  if (number === undefined) throw mismatch(target, at, path, value, describe(type));
+  if (number === undefined) throw mismatch(target, at, path, value, expected(type));
   const width = BigInt(bits);
   const [low, high] = signed ? [-(1n << (width - 1n)), (1n << (width - 1n)) - 1n] : [0n, (1n << width) - 1n];
   const bounds = type.kind === "int" && type.bool ? [0n, 1n] : [low, high];
@@ -229,10 +229,19 @@ function enumerator(type: BtfEnum | BtfEnum64, name: string): bigint | undefined
   return found && BigInt(found.value);
 }
 
+const MOST_NAMES = 8;
+
 const refusal = (target: Target, at: number, message: string) => new ObjectError(message, target.section, at);
 
 function mismatch(target: Target, at: number, path: string, value: unknown, wanted: string): ObjectError {
   const given =
     typeof value === "string" ? JSON.stringify(value) : typeof value === "object" ? "an object" : String(value);
   return refusal(target, at, `Cannot set ${path}: ${given} is not ${wanted}`);
+}
+
+/** Of an enum also the first of its names. */
+function expected(type: BtfType): string {
+  if (type.kind !== "enum" && type.kind !== "enum64") return describe(type);
+  const names = type.values.slice(0, MOST_NAMES).map(({ name }) => name);
+  return `${describe(type)} (${names.join(", ")}${type.values.length > names.length ? ", …" : ""})`;
 }

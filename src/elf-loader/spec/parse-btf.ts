@@ -5,6 +5,9 @@
 import { Btf } from "../btf/btf.ts";
 import { findSection, type ReadAt } from "../elf/find-section.ts";
 import { ObjectError } from "../errors.ts";
+import { BTF_MAGIC } from "../uapi/btf.ts";
+
+const TYPED = "name a file with types: of clang -g -target bpf, or a vmlinux with CONFIG_DEBUG_INFO_BTF";
 
 const ELF_MAGIC = [0x7f, 0x45, 0x4c, 0x46];
 
@@ -17,12 +20,14 @@ const ELF_MAGIC = [0x7f, 0x45, 0x4c, 0x46];
  */
 export function parseBtf(file: Uint8Array | ReadAt, name: string, base?: Btf): Btf {
   const read = typeof file === "function" ? file : readFrom(file);
-  if (!isElf(read)) return Btf.parse(read(0, Number.POSITIVE_INFINITY), name, base);
+  const refused = (why: string) => new ObjectError(`Cannot parse BTF of ${name}: ${why}`, ".BTF", 0, { action: TYPED });
+  if (!isElf(read)) {
+    const bytes = read(0, Number.POSITIVE_INFINITY);
+    if (!isBtf(bytes)) throw refused("it is neither BTF nor an ELF file");
+    return Btf.parse(bytes, name, base);
+  }
   const section = findSection(read, ".BTF");
-  if (!section)
-    throw new ObjectError(`Cannot parse BTF of ${name}: it has no section .BTF`, ".BTF", 0, {
-      action: "name a file with types: of clang -g -target bpf, or a vmlinux with CONFIG_DEBUG_INFO_BTF",
-    });
+  if (!section) throw refused("it has no section .BTF");
   const own = findSection(read, ".BTF.base");
   return Btf.parse(section, name, own ? Btf.parse(own, `${name}, .BTF.base`) : base);
 }
@@ -31,6 +36,10 @@ export const isElf = (read: ReadAt): boolean => {
   const start = read(0, ELF_MAGIC.length);
   return ELF_MAGIC.every((byte, index) => start[index] === byte);
 };
+
+/** Of either byte order. */
+const isBtf = ([first = 0, second = 0]: Uint8Array): boolean =>
+  (first | (second << 8)) === BTF_MAGIC || (second | (first << 8)) === BTF_MAGIC;
 
 const readFrom =
   (bytes: Uint8Array): ReadAt =>

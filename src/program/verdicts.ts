@@ -19,7 +19,9 @@ function invalidated(named: string, log: string): Verdict | undefined {
   let register = named;
   let depth = 0; // of calls that have come back since
   const calls: string[] = [];
-  for (const line of log.split("\n").reverse()) {
+  const lines = log.split("\n");
+  const fault = lines.findLastIndex((line) => INSTRUCTION.test(line));
+  for (const line of lines.slice(0, Math.max(0, fault)).reverse()) {
     const call = CALL.exec(line)?.[1];
     if (RETURNED.test(line)) depth++;
     else if (depth > 0 && CALLED.test(line)) depth--;
@@ -28,6 +30,7 @@ function invalidated(named: string, log: string): Verdict | undefined {
       if (last && !NUMBER.test(last[2] ?? "")) return becameInvalid(last[2] ?? "", last[3] ?? "", calls);
       const [, written, source] = WRITE.exec(line) ?? [];
       if (ELSEWHERE.test(line) || (written === register && source === undefined)) return undefined;
+      if (call && Number(register) <= LAST_ARGUMENT) return undefined; // the call's result, or nothing any more
       if (written === register && source !== undefined) register = source; // a copy: what it is of is written down further up
     }
     if (call) calls.push(call);
@@ -39,29 +42,41 @@ function invalidated(named: string, log: string): Verdict | undefined {
 const STATE = /\bR(\d+)(?:_[a-zA-Z]+)?=([a-z_]+)((?:\([^)]*\))?)/g;
 /** The register that an instruction writes, and which one it copies. */
 const WRITE = /^\d+: \(\w+\) [rw](\d+) (?:= r(\d+)\b|\S{0,3}=)/;
+const INSTRUCTION = /^\d+: \(/;
 const CALL = /^\d+: \(85\) call (\w+)#/;
 /** Where registers are another function's. */
 const ELSEWHERE = /^\d+: \((?:85\) call pc|95\))|frame\d/;
 /** Between these are those of a function that was called and has come back; what the caller's are stands before the first. */
 const [CALLED, RETURNED] = [/^callee:/, /^to caller at /];
 const NUMBER = /^(?:scalar|inv)$/;
+/** R0 to R5: what they held is lost with a call. */
+const LAST_ARGUMENT = 5;
+/** What moves a packet: bpf_helper_changes_pkt_data() in net/core/filter.c. */
+const MOVES =
+  /^bpf_(?:(?:skb|xdp|msg|lwt)_\w*(?:adjust|change|push|pull|pop|store|action)|l[34]_csum_replace|clone_redirect)/;
 /** By the number of the reference: `ref_obj_id`, on kernel 7 `id`. */
 const OWNED = /id=[1-9]/;
 const VALUES = /^(?:scalar|inv|map_value)$/;
-const RELEASES = /_(?:submit|discard|release|drop|put|destroy|xchg)\w*$/;
+/** What gives such a thing back. */
+const RELEASES: readonly (readonly [of: RegExp, by: RegExp])[] = [
+  [/^ringbuf_mem/, /_ringbuf_(?:submit|discard)/],
+  [/sock/, /_sk_release$/],
+];
+const OTHERS = /(?<!_sk)_(?:release|drop|put|destroy|xchg)\w*$/;
 
 /** `calls`: since then, the last one first. */
 function becameInvalid(kind: string, state: string, calls: readonly string[]): Verdict | undefined {
   const by = (names: RegExp) => calls.find((name) => names.test(name));
   const moves = /^pkt(?:_meta)?$/.test(kind) && calls.length > 0;
   if (moves) {
-    const call = by(/_(?:adjust|change|push|pull|pop|store|replace)/) ?? "a helper";
+    const call = by(MOVES) ?? "a helper";
     return {
       likely: `a pointer into the packet is used after ${call}(), which may move it`,
       action: "take data and data_end from the context again after the call, and compare them again",
     };
   }
-  const released = OWNED.test(state) && !VALUES.test(kind) ? by(RELEASES) : undefined;
+  const [, releases = OTHERS] = RELEASES.find(([of]) => of.test(kind)) ?? [];
+  const released = OWNED.test(state) && !VALUES.test(kind) ? by(releases) : undefined;
   if (!released) return undefined;
   return {
     likely: `memory or an object is used after it was given back by ${released}()`,
@@ -232,7 +247,7 @@ const ROWS: readonly Row[] = [
   {
     says: /R(\d) type=(\w+) expected=([\w, ]+)/,
     means: ([, number = "", type, expected], log) =>
-      invalidated(number, log) ?? {
+      (NUMBER.test(type ?? "") ? invalidated(number, log) : undefined) ?? {
         likely: `argument ${number} is of kind ${type}, and the function takes ${expected?.trim().replace(/,$/, "")}`,
         action: "look at what is given there, and whether it was checked for NULL",
       },

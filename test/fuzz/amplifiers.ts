@@ -59,6 +59,25 @@ export const AMPLIFIERS: { readonly [name: string]: () => Uint8Array } = {
         `\0${"n".repeat(MIB / 2)}\0`,
       ),
     ]),
+  "a long name that is used again and again": () =>
+    writeElf([
+      btf(
+        concat([
+          words(1, kind(STRUCT), 0),
+          words(0, kind(PTR), 1),
+          words(4002, kind(STRUCT, 65535), 65535 * 8),
+          many(65535, (i) => words(4002, 2, i * 64)),
+        ]),
+        `\0${"n".repeat(4000)}\0m\0`,
+      ),
+    ]),
+  "a long name of many": () =>
+    writeElf([
+      btf(
+        many(80_000, (i) => words(1, kind(TYPEDEF), i + 1)),
+        `\0${"n".repeat(4000)}\0`,
+      ),
+    ]),
   "a name of a file's length": () =>
     writeElf([{ name: "n".repeat(MIB - 4096), type: PROGBITS, flags: CODE, data: words(0xb7, 0, 0x95, 0) }]),
   "relocation sections of the same bytes": () =>

@@ -47,6 +47,7 @@ const CAUSES: { readonly [program: string]: readonly [likely: RegExp, line?: str
   given_back: [/is used after it was given back by bpf_ringbuf_submit\(\)/, "return *record;"],
   moved_elsewhere: [/a pointer into the packet is used after bpf_skb_pull_data\(\)/, "return *data;"],
   given_twice: [/is used after it was given back by bpf_ringbuf_submit\(\)/, "bpf_ringbuf_submit(record, 0);"],
+  number_after_record: [/a plain number is used as a pointer/, "bpf_get_current_task();"],
   number_again: [/a plain number is used as a pointer/],
   varying: [/a size that must be a constant varies/, "bpf_ringbuf_reserve(&ring, skb->len, 0)"],
   kernel_write: [/memory of the kernel is written/, "(long)ctx[0] = 1;"],

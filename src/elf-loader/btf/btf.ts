@@ -3,7 +3,7 @@
  * Types are decoded when asked for; a kernel has 150,000 of them. A module's BTF is split: ids and string offsets go on
  * where those of the kernel's end.
  */
-import { Reader, SHARING, StringTable } from "../bytes/reader.ts";
+import { MAX_NAME, Reader, StringTable } from "../bytes/reader.ts";
 import { bytesToString, concat, stringToBytes } from "../bytes/text.ts";
 import { ObjectError } from "../errors.ts";
 import { BTF_MAGIC } from "../uapi/btf.ts";
@@ -18,8 +18,10 @@ export const MAX_DEPTH = 64;
 /** Most types kept decoded. */
 const MAX_DECODED = 256;
 
-/** Bytes that names have, but few: a shorter one is decoded whenever it is asked for. */
+/** Bytes of the longest name that the kernel takes: KSYM_NAME_LEN in include/linux/kallsyms.h. */
 const USUAL_NAME = 512;
+/** Bytes of all names of types and members that are longer. */
+const MOST_LONG = 4 << 20;
 
 /** Largest type, bytes: what a value in a map may be, KMALLOC_MAX_SIZE and more; keeps sizes exact 32-bit numbers. */
 const MAX_SIZE = 2 ** 31 - 1;
@@ -43,7 +45,9 @@ export class Btf {
   readonly #kinds: Uint8Array;
   /** Types asked for lately: whoever follows a path asks for the same few again and again. */
   readonly #decoded = new Map<number, BtfType>();
-  #longStrings: StringTable | ObjectError | undefined;
+  #longNames: "few" | "too many" | undefined;
+  #lines: StringTable | undefined;
+  #sections: ReadonlyMap<string, number> | undefined;
 
   private constructor(byteOrder: "little" | "big", types: Sections, name: string, base?: Btf) {
     this.byteOrder = byteOrder;
@@ -124,9 +128,20 @@ export class Btf {
     return this.#types.words[this.#start(id)] as number;
   }
 
-  /** A string of the string section by its offset, as .BTF.ext refers to it. */
+  /** A string by its offset, as .BTF.ext refers to it: paths, lines of source, which have any length. @throws ObjectError */
   stringAt(offset: number): string {
-    return this.#string(offset, 0);
+    const { owner, at } = this.#stringsOf(offset);
+    const { strings } = owner.#types;
+    const reader = () => new Reader(strings, `${owner.name} strings`, this.byteOrder === "little");
+    owner.#lines ??= new StringTable(reader(), Number.POSITIVE_INFINITY);
+    return owner.#lines.get(at, "a string");
+  }
+
+  /** Id of the section of this name; 0 when there is none. */
+  section(name: string): number {
+    const ids = () => [...this.idsOf("datasec")].reverse(); // of two the first
+    this.#sections ??= new Map(ids().map((id) => [this.nameOf(id), id]));
+    return this.#sections.get(name) ?? 0;
   }
 
   /**
@@ -157,7 +172,7 @@ export class Btf {
       ...{ words, starts: this.#starts, kinds: this.#kinds, wanted: kindNumbers(kinds) },
       ...{ strings, ofBase, from: this.#stringsFrom },
     })) {
-      const name = this.stringAt(words[this.#starts[i] as number] as number);
+      const name = this.nameOf(this.#lastOfBase + i);
       found.get(essentialName(name))?.push(this.#lastOfBase + i);
     }
     return found;
@@ -287,38 +302,34 @@ export class Btf {
     const { owner, at } = this.#stringsOf(offset);
     const { strings } = owner.#types;
     if (at >= 0) {
-      const limit = Math.min(strings.length, at + USUAL_NAME);
+      const limit = Math.min(strings.length, at + MAX_NAME + 1);
       for (let end = at; end < limit; end++) {
-        if (strings[end] === 0) return bytesToString(strings, at, end);
+        if (strings[end] !== 0) continue;
+        if (end - at > USUAL_NAME) this.#checkLongNames();
+        return bytesToString(strings, at, end);
       }
-      if (limit < strings.length) return owner.#longString(at);
     }
     throw this.#failure(`Cannot read a name at string offset ${offset >>> 0}`, record);
   }
 
-  /** A line of source has any length, and so have names in some languages. Decoded once, whoever asks for it. */
-  #longString(at: number): string {
-    this.#longStrings ??= this.#readLongStrings();
-    if (this.#longStrings instanceof ObjectError) throw this.#longStrings;
-    return this.#longStrings.get(at, "a name");
-  }
-
   /**
-   * Types may share a name, which a small file could do with a long one thousands of times, for whoever prints them all: in
-   * sum those of all types may not be more than a few times what the strings are. Only looked at where there is one.
+   * A small file could give thousands of types one long name, for whoever prints or decodes them all: in sum they may not be
+   * more than MOST_LONG. Only looked at where there is one.
    */
-  #readLongStrings(): StringTable | ObjectError {
-    const { strings } = this.#types;
-    const reader = new Reader(strings, `${this.name} strings`, this.byteOrder === "little");
-    let left = strings.length * SHARING;
-    const count = (offset: number) => {
-      const at = offset - this.#stringsFrom;
-      const length = left < 0 || at < 0 || at >= strings.length ? 0 : strings.indexOf(0, at) - at;
-      if (length >= USUAL_NAME) left -= length; // below 0 it is too much
-      return "";
-    };
-    for (let id = this.#lastOfBase + 1; id < this.typeCount && left >= 0; id++) this.#decode(id, count);
-    return left < 0 ? reader.error("Cannot read a name: the names overlap", 0) : new StringTable(reader);
+  #checkLongNames(): void {
+    if (this.#longNames === undefined) {
+      let left = MOST_LONG;
+      const count = (offset: number) => {
+        const { owner, at } = this.#stringsOf(offset);
+        const { strings } = owner.#types;
+        const length = left < 0 || at < 0 || at >= strings.length ? 0 : strings.indexOf(0, at) - at;
+        if (length > USUAL_NAME) left -= Math.min(length, MAX_NAME);
+        return "";
+      };
+      for (let id = this.#lastOfBase + 1; id < this.typeCount && left >= 0; id++) this.#decode(id, count);
+      this.#longNames = left < 0 ? "too many" : "few";
+    }
+    if (this.#longNames === "too many") throw this.#failure(`Cannot read names: they are too long in sum`, 0);
   }
 
   #failure(message: string, at: number): ObjectError {

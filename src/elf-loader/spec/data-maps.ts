@@ -61,7 +61,7 @@ export function fillArena(elf: ElfFile, maps: readonly MapSpec[]): { section: nu
 /** The map of the kernel's configuration, where the object asks for any; zeros until it is loaded. */
 export function readKconfigMap(externs: ReadonlyMap<string, ExternSpec>, btf: Btf | undefined): MapSpec[] {
   if (![...externs.values()].some(({ section }) => section === KCONFIG)) return [];
-  const size = btf?.sizeOf(btf.findByName(KCONFIG, "datasec")) ?? 0;
+  const size = btf?.sizeOf(btf.section(KCONFIG)) ?? 0;
   return [toMap({ name: KCONFIG, size, data: new Uint8Array() }, { readOnly: true }, btf)];
 }
 
@@ -76,7 +76,7 @@ function contentsOf({ size, data }: Content): Uint8Array {
 
 function toMap(section: Content, { readOnly }: Pick<DataKind, "readOnly">, btf: Btf | undefined): MapSpec {
   const contents = contentsOf(section);
-  const valueTypeId = btf?.findByName(section.name, "datasec") ?? 0;
+  const valueTypeId = btf?.section(section.name) ?? 0;
   // A section of nothing but static variables is nobody's to map.
   const mapable = btf !== undefined && hasGlobal(btf, valueTypeId) ? BPF_F_MMAPABLE : 0;
   return {

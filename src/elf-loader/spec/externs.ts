@@ -102,7 +102,7 @@ function alignOf(btf: Btf, id: number): number {
 
 /** The data sections of externs with variables in them that the kernel takes for allocated. */
 function allocate(original: Btf, externs: ReadonlyMap<string, ExternSpec>): Btf | undefined {
-  const [ksyms, kconfig] = [original.findByName(KSYMS, "datasec"), original.findByName(KCONFIG, "datasec")];
+  const [ksyms, kconfig] = [original.section(KSYMS), original.section(KCONFIG)];
   if (ksyms === 0 && kconfig === 0) return original;
   const builder = new BtfBuilder(original);
   const anInt = ksyms === 0 ? 0 : findInt(original) || builder.addInt("int", KSYM_SIZE, BTF_INT_SIGNED);

@@ -123,7 +123,7 @@ function collect(maps: ReadonlyMap<string, MapSpec>, btf: Btf): Map<string, Vari
 /** The section of variables that a map has, and its type; an arena has one besides what its programs put there. */
 function sectionOf({ type, section, valueTypeId, contents }: MapSpec, btf: Btf): [string | undefined, number] {
   const inArena = type === BPF_MAP_TYPE_ARENA && contents !== undefined;
-  return inArena ? [ARENA_DATA, btf.findByName(ARENA_DATA, "datasec")] : [section, valueTypeId];
+  return inArena ? [ARENA_DATA, btf.section(ARENA_DATA)] : [section, valueTypeId];
 }
 
 /** One step of a path: a member's name, or an index with its closing bracket. */

@@ -29,7 +29,7 @@ export interface DefinedMap {
 export function readMapDefinitions(elf: ElfFile, btf: Btf | undefined): DefinedMap[] {
   const section = elf.sections.find(({ name, size }) => name === SECTION && size > 0);
   if (!section) return [];
-  const id = btf?.findByName(SECTION, "datasec") ?? 0;
+  const id = btf?.section(SECTION) ?? 0;
   if (!btf || id === 0) throw new ObjectError("Cannot read maps: the object has no BTF of section .maps", SECTION, 0);
   const slots = new Slots(elf, section);
   const defined = (btf.type(id) as BtfDatasec).vars.map((entry) => readDefinition(btf, section, entry, slots));
@@ -147,8 +147,8 @@ class Definition {
   long(member: BtfMember): bigint {
     const type = this.#btf.resolved(member.type);
     if (type.kind !== "enum" && type.kind !== "enum64") return BigInt(this.number(member));
-    const [value] = type.values;
-    if (!value) throw this.fail(`${member.name} is no __ulong()`);
+    const [value, another] = type.values;
+    if (!value || another) throw this.fail(`${member.name} is no __ulong()`);
     return BigInt.asUintN(64, BigInt(value.value));
   }
 

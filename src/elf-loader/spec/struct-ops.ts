@@ -24,7 +24,7 @@ export function readStructOps(elf: ElfFile, btf: Btf | undefined): DefinedMap[] 
   return elf.sections.flatMap((section) => {
     const flags = section.size > 0 ? SECTIONS[section.name.replace(/^\?/, "")] : undefined;
     if (flags === undefined) return [];
-    const id = btf?.findByName(section.name, "datasec") ?? 0;
+    const id = btf?.section(section.name) ?? 0;
     if (!btf || id === 0)
       throw new ObjectError(`Cannot read maps: the object has no BTF of section ${section.name}`, section.name, 0);
     return (btf.type(id) as BtfDatasec).vars.map((entry) => readVariable(elf, btf, section, entry, flags));

@@ -21,6 +21,9 @@ class NameSpace {
   }
 }
 
+/** Characters of a name that no kernel takes, and of all uses of such names. */
+const [LONG, MOST_LONG] = [512, 8 << 20];
+
 export class CNames {
   readonly #btf: Btf;
   readonly #names = new Map<number, string>();
@@ -29,6 +32,7 @@ export class CNames {
   readonly #tagNames = new NameSpace();
   /** Typedefs, enumerators. */
   readonly #ordinary = new NameSpace();
+  #left = MOST_LONG;
 
   constructor(btf: Btf) {
     this.#btf = btf;
@@ -45,8 +49,15 @@ export class CNames {
     }
   }
 
-  /** The name of a type that has one, empty for one that has none. */
+  /** The name of a type that has one, empty for one that has none. @throws ObjectError where long ones come too often */
   of(id: number): string {
+    const name = this.#nameOf(id);
+    if (name.length > LONG) this.#left -= name.length;
+    if (this.#left < 0) throw this.#btf.error("Cannot print types: their names are too long in sum", id);
+    return name;
+  }
+
+  #nameOf(id: number): string {
     const known = this.#names.get(id);
     if (known !== undefined) return known;
     const type = this.#btf.type(id);

@@ -4,8 +4,8 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { BpfObject, type ProgramSpec, VerifierError } from "../../src/index.ts";
-import { fixture, KERNEL, ROOT, testHere, thrownBy } from "./lib-support.ts";
+import { BpfObject, type ProgramSpec, parseObject, VerifierError } from "../../src/index.ts";
+import { fixture, KERNEL, ROOT, testHere, thrownBy, userSpace } from "./lib-support.ts";
 
 /** By program: a part of what it most likely is, and a part of the line that is at fault where an instruction is. */
 const CAUSES: { readonly [program: string]: readonly [likely: RegExp, line?: string] } = {
@@ -47,7 +47,6 @@ const CAUSES: { readonly [program: string]: readonly [likely: RegExp, line?: str
   given_back: [/is used after it was given back by bpf_ringbuf_submit\(\)/, "return *record;"],
   moved_elsewhere: [/a pointer into the packet is used after bpf_skb_pull_data\(\)/, "return *data;"],
   given_twice: [/is used after it was given back by bpf_ringbuf_submit\(\)/, "bpf_ringbuf_submit(record, 0);"],
-  number_after_record: [/a plain number is used as a pointer/, "bpf_get_current_task();"],
   number_again: [/a plain number is used as a pointer/],
   varying: [/a size that must be a constant varies/, "bpf_ringbuf_reserve(&ring, skb->len, 0)"],
   kernel_write: [/memory of the kernel is written/, "(long)ctx[0] = 1;"],
@@ -91,6 +90,34 @@ test("the line's number is that of the source", () => {
   const [, number] = /^verdicts\.bpf\.c:(\d+)/.exec(refusal("result").likely ?? "") ?? [];
   const source = readFileSync(join(ROOT, "test/fixtures/verdicts.bpf.c"), "utf8").split("\n");
   expect(source[Number(number) - 1]).toContain("return 5;");
+});
+
+// Where there is a compiler.
+userSpace(() => {
+  const WRONG: readonly (readonly [code: string, likely: RegExp])[] = [
+    [
+      "bpf_ringbuf_submit(e, 0); return *(volatile int *)bpf_get_current_task();",
+      /a plain number is used as a pointer/,
+    ],
+    [
+      "bpf_ringbuf_submit(e, 0); bpf_ringbuf_submit((void *)bpf_get_current_task(), 0); return 0;",
+      /argument 1 is of kind/,
+    ],
+  ];
+  test("what a register held before a call is not blamed for what came back from it", async () => {
+    const { compiled } = await import("../elf-loader/compile.ts");
+    for (const [code, likely] of WRONG) {
+      const source = `struct { __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, 4096); } ring SEC(".maps");
+        SEC("raw_tp/sys_enter") int use(void *ctx) {
+          int *e = bpf_ringbuf_reserve(&ring, 8, 0);
+          if (!e) return 0;
+          ${code}
+        }
+        char LICENSE[] SEC("license") = "GPL";`;
+      const error = thrownBy(() => BpfObject.load(parseObject(compiled(source))).close()) as VerifierError;
+      expect(error.likely).toMatch(likely);
+    }
+  });
 });
 
 testHere("a verdict without an end of line is told without the statistics behind it", () => {

@@ -130,7 +130,7 @@ export class Btf {
 
   /** A string by its offset, as .BTF.ext refers to it: paths, lines of source, which have any length. @throws ObjectError */
   stringAt(offset: number): string {
-    const { owner, at } = this.#stringsOf(offset);
+    const { owner, at } = this.#stringsOf(offset >>> 0);
     const { strings } = owner.#types;
     const reader = () => new Reader(strings, `${owner.name} strings`, this.byteOrder === "little");
     owner.#lines ??= new StringTable(reader(), Number.POSITIVE_INFINITY);

@@ -59,7 +59,7 @@ const OWNED = /id=[1-9]/;
 const VALUES = /^(?:scalar|inv|map_value)$/;
 /** What gives such a thing back. */
 const RELEASES: readonly (readonly [of: RegExp, by: RegExp])[] = [
-  [/^ringbuf_mem/, /_ringbuf_(?:submit|discard)/],
+  [/(?:^|_)mem/, /_ringbuf_(?:submit|discard)/], // mem and alloc_mem before 6.2
   [/sock/, /_sk_release$/],
 ];
 const OTHERS = /(?<!_sk)_(?:release|drop|put|destroy|xchg)\w*$/;

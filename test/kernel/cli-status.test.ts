@@ -4,6 +4,7 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import {
   ALL_MODES,
+  describeAtTheEnds,
   type Ended,
   EXECUTABLE,
   fewerInGuests,
@@ -187,7 +188,7 @@ describe("with CAP_BPF and CAP_PERFMON only", () => {
   });
 });
 
-describe("4 and 6: the kernel lacks something, could not attach", () => {
+describeAtTheEnds("4 and 6: the kernel lacks something, could not attach", () => {
   test("a tracepoint that is not there", async () => {
     const run = await hello(["--mode", "ring", "--attach", "tracepoint", "--syscall", "create_module"]);
     expect(run.status).toBe(6);

@@ -5,7 +5,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { onlineCpus, possibleCpuCount } from "../../src/host/cpus.ts";
 import { type BpfObject, BpfRuntimeError, type PerfBuffer, type PerfBufferOptions } from "../../src/index.ts";
 import { PAGE_SIZE } from "../../src/sys/libc.ts";
-import { global, load, runOn, runScript, thrownBy } from "./lib-support.ts";
+import { global, load, runOn, runScript, testAtTheEnds, thrownBy } from "./lib-support.ts";
 import { testHere } from "./support.ts";
 
 interface Record {
@@ -126,10 +126,14 @@ test("a callback that throws: its record counts as read; a read within it is ref
   expect(inner).toBeInstanceOf(BpfRuntimeError);
 });
 
-test("closing the reader from its own callback ends the read", async () => {
-  const { status, signal, out } = await runScript("close-in-callback.ts", ["perf"]);
-  expect({ status, signal, out }).toEqual({ status: 0, signal: undefined, out: "1 record, closed, then 0" });
-}, 60_000);
+testAtTheEnds(
+  "closing the reader from its own callback ends the read",
+  async () => {
+    const { status, signal, out } = await runScript("close-in-callback.ts", ["perf"]);
+    expect({ status, signal, out }).toEqual({ status: 0, signal: undefined, out: "1 record, closed, then 0" });
+  },
+  60_000,
+);
 
 testHere(
   "nothing is allocated for a record before it is decoded",

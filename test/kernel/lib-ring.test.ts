@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import { onlineCpus } from "../../src/host/cpus.ts";
 import { BpfObject, BpfRuntimeError, type RingBuffer } from "../../src/index.ts";
 import { PAGE_SIZE } from "../../src/sys/libc.ts";
-import { fixture, global, load, PACKET, pinTo, runScript, thrownBy } from "./lib-support.ts";
+import { fixture, global, load, PACKET, pinTo, runScript, testAtTheEnds, thrownBy } from "./lib-support.ts";
 import { testHere } from "./support.ts";
 
 interface Record {
@@ -109,36 +109,40 @@ test("reservations submitted out of order are read in order", () => {
   expect(numbers(readAll(ring))).toEqual(range(0, 100));
 });
 
-test("a record that is reserved and not yet submitted, and all behind it, is left until it is", async () => {
-  using object = load("lib_hold");
-  using ring = object.ringBuffer<{ number: bigint }>("events", "record");
-  const read = () => {
-    const seen: bigint[] = [];
-    ring.read(({ number }) => seen.push(number));
-    return seen;
-  };
-  const phase = global(object, "phase");
-  // The program holds its reservation while this thread reads: it runs in another one.
-  const runner = new Worker(new URL("./scripts/test-run-worker.ts", import.meta.url));
-  const ended = new Promise<{ result: number; retval: number }>((resolve) => {
-    runner.onmessage = ({ data }) => resolve(data);
-  });
-  const [here = 0, there = here] = onlineCpus();
-  pinTo([here]);
-  runner.postMessage({ program: object.program("hold").fd.number, cpu: there });
-  const end = performance.now() + 20_000;
-  while (phase.value !== 1 && performance.now() < end) await Bun.sleep(1);
-  expect(phase.value).toBe(1);
-  const early = [...read(), ...read()];
-  const stillHeld = phase.value;
-  phase.value = 2;
-  const { result, retval } = await ended;
-  expect({ early, stillHeld, result }).toEqual({ early: [], stillHeld: 1, result: 0 });
-  expect(retval).toBe(2); // DONE: it was told to submit, and did not run out of time
-  expect(read()).toEqual([1n, 2n]);
-  runner.terminate();
-  pinTo(onlineCpus());
-}, 120_000);
+testAtTheEnds(
+  "a record that is reserved and not yet submitted, and all behind it, is left until it is",
+  async () => {
+    using object = load("lib_hold");
+    using ring = object.ringBuffer<{ number: bigint }>("events", "record");
+    const read = () => {
+      const seen: bigint[] = [];
+      ring.read(({ number }) => seen.push(number));
+      return seen;
+    };
+    const phase = global(object, "phase");
+    // The program holds its reservation while this thread reads: it runs in another one.
+    const runner = new Worker(new URL("./scripts/test-run-worker.ts", import.meta.url));
+    const ended = new Promise<{ result: number; retval: number }>((resolve) => {
+      runner.onmessage = ({ data }) => resolve(data);
+    });
+    const [here = 0, there = here] = onlineCpus();
+    pinTo([here]);
+    runner.postMessage({ program: object.program("hold").fd.number, cpu: there });
+    const end = performance.now() + 20_000;
+    while (phase.value !== 1 && performance.now() < end) await Bun.sleep(1);
+    expect(phase.value).toBe(1);
+    const early = [...read(), ...read()];
+    const stillHeld = phase.value;
+    phase.value = 2;
+    const { result, retval } = await ended;
+    expect({ early, stillHeld, result }).toEqual({ early: [], stillHeld: 1, result: 0 });
+    expect(retval).toBe(2); // DONE: it was told to submit, and did not run out of time
+    expect(read()).toEqual([1n, 2n]);
+    runner.terminate();
+    pinTo(onlineCpus());
+  },
+  120_000,
+);
 
 test("positions beyond 2^31 and 2^32 bytes", () => {
   using object = loadSized(4 << 20, "emit_large", "emit");
@@ -216,10 +220,14 @@ test("the space of what was read is given back while a long read goes on", () =>
   expect(count + readAll(ring).length).toBe(produced);
 });
 
-test("closing the reader from its own callback ends the read", async () => {
-  const { status, signal, out } = await runScript("close-in-callback.ts", ["ring"]);
-  expect({ status, signal, out }).toEqual({ status: 0, signal: undefined, out: "1 record, closed, then 0" });
-}, 60_000);
+testAtTheEnds(
+  "closing the reader from its own callback ends the read",
+  async () => {
+    const { status, signal, out } = await runScript("close-in-callback.ts", ["ring"]);
+    expect({ status, signal, out }).toEqual({ status: 0, signal: undefined, out: "1 record, closed, then 0" });
+  },
+  60_000,
+);
 
 testHere("a reader of a map that is closed is refused, and says so", () => {
   const object = load("lib_ring", "emit");

@@ -12,6 +12,7 @@ import {
   PACKET,
   runOn,
   runScript,
+  testAtTheEnds,
   threads,
   until,
 } from "./lib-support.ts";
@@ -91,20 +92,24 @@ test("a record between the last read and the wait is not missed", async () => {
   }
 });
 
-test("records that come while others are read wake the next wait, many thousand times", async () => {
-  using object = load("lib_ring", "emit");
-  using ring = open(object);
-  const stop = produce(object, 1, 0.05);
-  let count = 0;
-  const wanted = GUEST ? 200 : 5000;
-  while (count < wanted) {
-    await ring.wait();
+testAtTheEnds(
+  "records that come while others are read wake the next wait, many thousand times",
+  async () => {
+    using object = load("lib_ring", "emit");
+    using ring = open(object);
+    const stop = produce(object, 1, 0.05);
+    let count = 0;
+    const wanted = GUEST ? 200 : 5000;
+    while (count < wanted) {
+      await ring.wait();
+      count += read(ring);
+    }
+    const runs = await stop();
     count += read(ring);
-  }
-  const runs = await stop();
-  count += read(ring);
-  expect(count + Number(global(object, "lost").value)).toBe(runs);
-}, 120_000);
+    expect(count + Number(global(object, "lost").value)).toBe(runs);
+  },
+  120_000,
+);
 
 testHere(
   "timers and an HTTP server go on while nothing comes",

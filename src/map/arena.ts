@@ -39,21 +39,20 @@ export class BpfArena extends BpfMap {
   #closed = false;
 
   override prepare(): void {
-    const { contents, maxEntries, flags } = this.spec;
-    if (contents && (flags & BPF_F_SEGV_ON_FAULT) !== 0)
-      throw new ObjectError(
-        `Cannot create ${this.#subject}: with BPF_F_SEGV_ON_FAULT only programs make its pages, those of variables too`,
-        ARENA_DATA,
-        0,
-      );
-    if (contents && contents.length > maxEntries * PAGE_SIZE)
-      throw new ObjectError(
-        `Cannot create ${this.#subject}: its ${maxEntries} pages have no room for ${contents.length} bytes of variables`,
-        ARENA_DATA,
-        0,
-      );
+    const { contents } = this.spec;
+    const misfit = contents && this.#misfit(contents);
+    if (misfit) throw new ObjectError(`Cannot create ${this.#subject}: ${misfit}`, ARENA_DATA, 0);
     const { u8 } = this.#mapped().memory;
     if (contents) u8.set(contents, this.dataOffset);
+  }
+
+  /** Why it cannot have these variables. */
+  #misfit({ length }: Uint8Array): string | undefined {
+    const { maxEntries, flags } = this.spec;
+    if ((flags & BPF_F_SEGV_ON_FAULT) !== 0)
+      return "with BPF_F_SEGV_ON_FAULT only programs make its pages, those of variables too";
+    if (length <= maxEntries * PAGE_SIZE) return undefined;
+    return `its ${maxEntries} pages have no room for ${length} bytes of variables`;
   }
 
   #mapped(): Mapping {

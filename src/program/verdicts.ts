@@ -56,7 +56,6 @@ const MOVES =
   /^bpf_(?:(?:skb|xdp|msg|lwt)_\w*(?:adjust|change|push|pull|pop|store|action)|l[34]_csum_replace|clone_redirect)/;
 /** By the number of the reference: `ref_obj_id`, on kernel 7 `id`. */
 const OWNED = /id=[1-9]/;
-const VALUES = /^(?:scalar|inv|map_value)$/;
 /** What gives such a thing back. */
 const RELEASES: readonly (readonly [of: RegExp, by: RegExp])[] = [
   [/(?:^|_)mem/, /_ringbuf_(?:submit|discard)/], // mem and alloc_mem before 6.2
@@ -64,7 +63,7 @@ const RELEASES: readonly (readonly [of: RegExp, by: RegExp])[] = [
 ];
 const OTHERS = /(?<!_sk)_(?:release|drop|put|destroy|xchg)\w*$/;
 
-/** `calls`: since then, the last one first. */
+/** `kind`: of a pointer; `calls`: since then, the last one first. */
 function becameInvalid(kind: string, state: string, calls: readonly string[]): Verdict | undefined {
   const by = (names: RegExp) => calls.find((name) => names.test(name));
   const moves = /^pkt(?:_meta)?$/.test(kind) && calls.length > 0;
@@ -76,7 +75,7 @@ function becameInvalid(kind: string, state: string, calls: readonly string[]): V
     };
   }
   const [, releases = OTHERS] = RELEASES.find(([of]) => of.test(kind)) ?? [];
-  const released = OWNED.test(state) && !VALUES.test(kind) ? by(releases) : undefined;
+  const released = OWNED.test(state) && kind !== "map_value" ? by(releases) : undefined;
   if (!released) return undefined;
   return {
     likely: `memory or an object is used after it was given back by ${released}()`,

@@ -131,10 +131,13 @@ export class Btf {
   /** A string by its offset, as .BTF.ext refers to it: paths, lines of source, which have any length. @throws ObjectError */
   stringAt(offset: number): string {
     const { owner, at } = this.#stringsOf(offset >>> 0);
-    const { strings } = owner.#types;
-    const reader = () => new Reader(strings, `${owner.name} strings`, this.byteOrder === "little");
-    owner.#lines ??= new StringTable(reader(), Number.POSITIVE_INFINITY);
+    owner.#lines ??= owner.#lineTable();
     return owner.#lines.get(at, "a string");
+  }
+
+  #lineTable(): StringTable {
+    const reader = new Reader(this.#types.strings, `${this.name} strings`, this.byteOrder === "little");
+    return new StringTable(reader, Number.POSITIVE_INFINITY);
   }
 
   /** Id of the section of this name; 0 when there is none. */
@@ -329,7 +332,7 @@ export class Btf {
       for (let id = this.#lastOfBase + 1; id < this.typeCount && left >= 0; id++) this.#decode(id, count);
       this.#longNames = left < 0 ? "too many" : "few";
     }
-    if (this.#longNames === "too many") throw this.#failure(`Cannot read names: they are too long in sum`, 0);
+    if (this.#longNames === "too many") throw this.#failure("Cannot read names: they are too long in sum", 0);
   }
 
   #failure(message: string, at: number): ObjectError {

@@ -74,6 +74,8 @@ static __always_inline int handle(void *ctx)
 {
 	struct hello_call call = { .uid = current_user() };
 	__u64 now = bpf_ktime_get_ns(), *before;
+	struct hello_excess_call excess = { .uid = call.uid, .when = now };
+	__u32 thread = bpf_get_current_pid_tgid();
 	struct hello_user *user;
 
 	if (!matches())
@@ -84,8 +86,8 @@ static __always_inline int handle(void *ctx)
 	take_number(&call, user, now);
 	call.number -= rate_config.most;
 	before = bpf_map_lookup_elem(&times, &call);
-	if (too_many_since(user, now) || (before && is_recent(*before, now)))
-		user->excess = now;
+	if ((too_many_since(user, now) || (before && is_recent(*before, now))) && !is_recent(user->said, now))
+		bpf_map_update_elem(&excesses, &thread, &excess, BPF_ANY);
 	call.number--;
 	bpf_map_delete_elem(&times, &call); /* nobody asks for it any more */
 	return 0;

@@ -18,9 +18,6 @@ struct {
 	__uint(max_entries, 1 << 18);
 } events SEC(".maps");
 
-/* Where pt_regs saves a system call's number; written by user space before load. */
-const volatile __u64 number_offset;
-
 struct hello_claim {
 	__u64 uid;
 	__u64 said;
@@ -35,29 +32,36 @@ struct {
 } claims SEC(".maps");
 
 /* A function of its own, so that its BTF carries struct hello_excess. */
-static __noinline int fill(struct hello_excess *excess)
+static __noinline int fill(struct hello_excess *excess, __u32 uid)
 {
-	excess->uid = current_user();
+	excess->uid = uid;
 	excess->pid = bpf_get_current_pid_tgid() >> 32;
 	excess->count = rate_config.most + 1;
 	bpf_get_current_comm(&excess->command, sizeof(excess->command));
 	return 0;
 }
 
-static __always_inline int act(void)
+/* thread: the current one's id when the call began. */
+static __always_inline int act(__u32 thread)
 {
-	struct hello_claim claim = { .uid = current_user() };
-	struct hello_user *user = bpf_map_lookup_elem(&users, &claim.uid);
+	struct hello_excess_call *call = bpf_map_lookup_elem(&excesses, &thread);
+	struct hello_claim claim = {};
 	struct hello_account *account;
 	struct hello_excess *excess;
+	struct hello_user *user;
 	__u64 when;
 	__u8 yes = 1;
 
+	if (!call)
+		return 0;
+	claim.uid = call->uid;
+	when = call->when;
+	bpf_map_delete_elem(&excesses, &thread);
+	user = bpf_map_lookup_elem(&users, &claim.uid);
 	if (!user)
 		return 0;
-	when = user->excess;
 	claim.said = user->said;
-	if (!when || (__s64)(when - claim.said) < (__s64)rate_config.window)
+	if ((__s64)(when - claim.said) < (__s64)rate_config.window)
 		return 0;
 	if (bpf_map_update_elem(&claims, &claim, &yes, BPF_NOEXIST))
 		return 0;
@@ -70,25 +74,29 @@ static __always_inline int act(void)
 		lose(account);
 		return 0;
 	}
-	fill(excess);
+	fill(excess, claim.uid);
 	bpf_ringbuf_submit(excess, 0);
 	return 0;
 }
 
-/* For execve: once the new program is there, or there will be none. */
-SEC("raw_tracepoint/sched_process_exec") int on_exec(void *ctx) { return act(); }
+static __always_inline int act_now(void) { return act(bpf_get_current_pid_tgid()); }
+
+/*
+ * For execve: once the new program is there, or there will be none. A thread
+ * that was not its process's first takes that one's id:
+ * TP_PROTO(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm) of
+ * include/trace/events/sched.h
+ */
+SEC("raw_tracepoint/sched_process_exec") int on_exec(struct bpf_raw_tracepoint_args *ctx) { return act(ctx->args[1]); }
 
 /* TP_PROTO(struct pt_regs *regs, long ret) of include/trace/events/syscalls.h */
 SEC("raw_tracepoint/sys_exit") int on_failure(struct bpf_raw_tracepoint_args *ctx)
 {
-	__u32 number = config.syscall;
-
-	if ((long)ctx->args[1] >= 0)
-		return 0;
-	if (config.has_probe_read_kernel)
-		bpf_probe_read_kernel(&number, sizeof(number), (void *)(ctx->args[0] + number_offset));
-	return number == config.syscall ? act() : 0;
+	return (long)ctx->args[1] < 0 ? act_now() : 0;
 }
 
-/* For any other system call: when it, or another of that user, ends. */
-SEC("raw_tracepoint/sys_exit") int on_exit(void *ctx) { return act(); }
+/* For any other system call. */
+SEC("raw_tracepoint/sys_exit") int on_exit(void *ctx) { return act_now(); }
+
+/* The calls that do not come back: exit, exit_group, and who is killed in one. */
+SEC("raw_tracepoint/sched_process_exit") int on_end(void *ctx) { return act_now(); }

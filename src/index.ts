@@ -55,7 +55,6 @@ export {
   syscallArgumentOffsets,
   syscallNames,
   syscallNumber,
-  syscallNumberOffset,
 } from "./host/syscalls.ts";
 export { type TaskLayout, taskLayout } from "./host/task-layout.ts";
 export { vmlinuxBtf } from "./host/vmlinux-btf.ts";

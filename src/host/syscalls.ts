@@ -62,6 +62,3 @@ export function compatTaskMark(): { offset: number; mask: bigint; value: bigint 
 export function syscallArgumentOffsets(): { first: number; second: number } {
   return process.arch === "arm64" ? { first: 0, second: 8 } : { first: 14 * 8, second: 13 * 8 };
 }
-
-/** Where pt_regs saves the number: orig_ax (arch/x86/include/asm/ptrace.h), syscallno (arch/arm64/include/asm/ptrace.h). */
-export const syscallNumberOffset = (): number => (process.arch === "arm64" ? 35 * 8 : 15 * 8);

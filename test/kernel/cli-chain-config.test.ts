@@ -18,6 +18,7 @@ import {
   missingHook,
   NamedProgram,
   processes,
+  readText,
   recordsOf,
   SLOWNESS,
   scratch,
@@ -197,6 +198,39 @@ userSpace(() => {
     const sleeps = Array.from({ length: calls }, () => Bun.spawn(["sleep", "2"], { uid, gid: uid }));
     expect(await Promise.all(sleeps.map((one) => one.exited))).toEqual(sleeps.map(() => 0));
     expect(eventsOf(await run.stop())).toMatchObject([{ uid, count: calls }]);
+  });
+
+  test("chain: named is who made the call, not who ends another one meanwhile", async () => {
+    const uid = 64322;
+    const common = ["--mode", "chain", "--uid", `${uid}`, "--limit", "2", "--interval", "1000", "--output", "jsonl"];
+    const filtered = ["--syscall", "clock_nanosleep", "--comm", "sleep"];
+    const run = await new Hello([...common, ...filtered]).attached();
+    const busy = new NamedProgram(folder, "dd").start(["if=/dev/zero", "of=/dev/null", "bs=1"], { uid });
+    const sleeps = Array.from({ length: 3 }, () => Bun.spawn(["sleep", "0.5"], { uid, gid: uid }));
+    await Promise.all(sleeps.map((one) => one.exited));
+    busy.kill();
+    const told = eventsOf(await run.stop());
+    expect(told).toMatchObject([{ uid, count: 3, command: "sleep" }]);
+    expect(sleeps.map(({ pid }) => pid)).toContain(Number(told[0]?.pid));
+  });
+
+  test("chain: calls that never come back are reported as their process ends", async () => {
+    const uid = 64323;
+    const common = ["--mode", "chain", "--uid", `${uid}`, "--limit", "1", "--interval", "1000", "--output", "jsonl"];
+    const [exits, sleeps] = await Promise.all(
+      ["exit_group", "clock_nanosleep"].map((syscall) => new Hello([...common, "--syscall", syscall]).attached()),
+    );
+    const processes = Array.from({ length: 2 }, () => Bun.spawn(["sleep", "1000"], { uid, gid: uid }));
+    for (const one of processes) {
+      const inTheCall = () =>
+        readText(`/proc/${one.pid}/syscall`).startsWith(`${SYSCALL_NUMBERS.get("clock_nanosleep")} `);
+      while (!inTheCall()) await Bun.sleep(10);
+      one.kill("SIGKILL");
+    }
+    await Promise.all(processes.map((one) => one.exited));
+    for (let i = 0; i < 2; i++) await Bun.spawn(["true"], { uid, gid: uid }).exited;
+    expect(eventsOf(await (sleeps as Hello).stop())).toMatchObject([{ uid, count: 2, command: "sleep" }]);
+    expect(eventsOf(await (exits as Hello).stop())).toMatchObject([{ uid, count: 2, command: "true" }]);
   });
 
   test("chain: more users than there is room for the times of their calls are all told of", async () => {

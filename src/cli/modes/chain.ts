@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import counterObject from "../../../build/bpf/hello_chain.bpf.o" with { type: "file" };
 import actorObject from "../../../build/bpf/hello_chain_act.bpf.o" with { type: "file" };
-import { BpfObject, type ObjectSpec, parseObject, syscallNumberOffset } from "../../index.ts";
+import { BpfObject, type ObjectSpec, parseObject } from "../../index.ts";
 import { recursionMisses } from "../accounts.ts";
 import { configure } from "../configuration.ts";
 import { escapeText } from "../escape.ts";
@@ -14,7 +14,7 @@ import { syscallMode } from "./syscall-mode.ts";
 
 const DEFAULT_WINDOW_MS = 1000;
 const DEFAULT_LIMIT = 100;
-/** Which of the actor's programs see the end of the call that was counted; what is not here ends in on_exit. */
+/** Which of the actor's programs see the end of the call that was counted, besides on_end; what is not here ends in on_exit. */
 const EXEC = ["on_exec", "on_failure"];
 const ACTORS: { readonly [syscall: string]: readonly string[] } = { execve: EXEC, execveat: EXEC };
 /** Users that call as often as they may, at once: the times of as many calls are kept. */
@@ -36,16 +36,17 @@ function setRate(spec: ObjectSpec, settings: Settings): void {
   spec.globals.set("rate_config.most", limitOf(settings));
 }
 
-/** The second object; its filters are the first one's, which have been passed when it looks. */
+/** The second object; it looks only at calls that have passed the first one's filters. */
 function loadActor(counter: BpfObject, settings: Settings): BpfObject {
   const { pid: _pid, uid: _uid, comm: _comm, ...rest } = settings;
   const spec = parseObject(readFileSync(actorObject), "hello_chain_act");
   configure(spec, rest, { limited: true, placed: false });
   setRate(spec, settings);
-  spec.globals.set("number_offset", syscallNumberOffset());
   const actors = ACTORS[settings.syscall] ?? ["on_exit"];
-  for (const program of spec.programs.values()) program.autoload = actors.includes(program.name);
-  return BpfObject.load(spec, { reuse: { users: counter.map("users"), accounts: counter.map("accounts") } });
+  for (const program of spec.programs.values())
+    program.autoload = program.name === "on_end" || actors.includes(program.name);
+  const reuse = { users: counter.map("users"), excesses: counter.map("excesses"), accounts: counter.map("accounts") };
+  return BpfObject.load(spec, { reuse });
 }
 
 export const chain = syscallMode({

@@ -275,8 +275,8 @@ userSpace(() => {
       for (const [args, words] of [
         [["--set", "wanted"], "NAME=VALUE"],
         [["--set", "wantd=x"], "close: wanted"],
-        [["--set", "step=many"], "step"],
-        [["--set", "say=maybe"], "expected true or false"],
+        [["--set", "step=many"], 'hello-ebpf: Cannot set step: "many" is not'],
+        [["--set", "say=maybe"], 'Cannot set say to "maybe": expected true or false'],
         [["--event", "call=call_event"], "close: calls"],
         [["--event", "calls=call_evnt"], "close: call_event"],
         [["--event", "last=call_event"], "last is no ring or perf buffer"],

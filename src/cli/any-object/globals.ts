@@ -20,7 +20,10 @@ export function setGlobals(spec: ObjectSpec, pairs: readonly (readonly [string, 
     if (fits) continue;
     const known = spec.globals.names();
     const hint = known.includes(name.split(/[.[]/)[0] ?? "") ? "" : closeHint(name, known);
-    throw new UsageError(`Cannot set ${name} to ${JSON.stringify(text)}: ${misfits[0]?.message}${hint}`);
+    const why = misfits[0]?.message ?? "";
+    // The library's own words name the variable; those of `meanings` and of JSON do not.
+    const whole = why.startsWith("Cannot ") ? why : `Cannot set ${name} to ${JSON.stringify(text)}: ${why}`;
+    throw new UsageError(`${whole}${hint}`);
   }
 }
 

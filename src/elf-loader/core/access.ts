@@ -28,12 +28,15 @@ export interface Access {
 
 /** Most indices of a path: BPF_CORE_SPEC_MAX_LEN in libbpf's relo_core.h. */
 export const MAX_STEPS = 64;
+/** Characters of a path in a message. */
+const MOST_SHOWN = 80;
 
 /** @throws ObjectError when the path does not lead through the type */
 export function parseAccess(btf: Btf, relocation: CoreRelocation): Access {
   const { type, access, kind } = relocation;
+  const path = access.length > MOST_SHOWN ? `${access.slice(0, MOST_SHOWN)}…` : access;
   const fail = (why: string) =>
-    btf.error(`Cannot use CO-RE relocation ${access} of ${describe(btf.type(type))}: ${why}`, type);
+    btf.error(`Cannot use CO-RE relocation ${path} of ${describe(btf.type(type))}: ${why}`, type);
   const subject = CORE_KINDS[kind]?.subject;
   if (subject === undefined) throw fail(`unknown kind ${kind}`);
   if (subject === "type") {

@@ -112,6 +112,16 @@ test("markers are those that readelf lists", () => {
   expect([...markers].map((one) => [one.provider, one.name, one.address, one.arguments])).toEqual(wanted);
 });
 
+test("names of markers are bytes, in whatever encoding", () => {
+  const path = scratch("note.o");
+  const note = `.section .note.stapsdt, "", "note"
+    .balign 4; .4byte 8, 2f-1f, 3; .asciz "stapsdt"
+    1: .8byte 0x10, 0, 0; .asciz "caf\\351"; .asciz "na\\377me"; .asciz "8@%rax"; 2: .balign 4`;
+  execFileSync("clang-19", ["--target=x86_64", "-c", "-x", "assembler", "-", "-o", path], { input: note });
+  const markers = [...usdtMarkers(Executable.parse(new Uint8Array(readFileSync(path)), path))];
+  expect(markers).toMatchObject([{ provider: "caf\udce9", name: "na\udcffme", arguments: "8@%rax" }]);
+});
+
 test("arguments of x86-64 in registers, memory, indexed and constant", () => {
   expect(argumentOf("-4@%edi")).toEqual([0n, 1, 0, 0, offsetOf("rdi"), 1, 32]);
   expect(argumentOf("1@%r10b")).toEqual([0n, 1, 0, 0, offsetOf("r10"), 0, 56]);
@@ -119,17 +129,30 @@ test("arguments of x86-64 in registers, memory, indexed and constant", () => {
   expect(argumentOf("2@(%rsp)")).toEqual([0n, 2, 0, 0, offsetOf("rsp"), 0, 48]);
   expect(argumentOf("-8@16(%rax,%rdx,8)")).toEqual([16n, 3, offsetOf("rdx"), 3, offsetOf("rax"), 1, 0]);
   expect(argumentOf("-4@$-9")).toEqual([-9n, 0, 0, 0, 0, 1, 32]);
+  // libbpf's patterns, scanf's, take spaces everywhere but within a word.
+  for (const spaced of [" -8 @ 16 ( %rax , %rdx , 8 ) ", "-8@16(%rax, %rdx, 8)"])
+    expect(argumentOf(spaced)).toEqual(argumentOf("-8@16(%rax,%rdx,8)"));
 });
 
 test("arguments of arm64", () => {
   expect(argumentOf("8@x19", EM_AARCH64)).toEqual([0n, 1, 0, 0, 19 * 8, 0, 0]);
   expect(argumentOf("-4@[sp, 60]", EM_AARCH64)).toEqual([60n, 2, 0, 0, 31 * 8, 1, 32]);
+  expect(argumentOf("-4 @ [ sp,60 ]", EM_AARCH64)).toEqual(argumentOf("-4@[sp, 60]", EM_AARCH64));
   expect(argumentOf("4@-7", EM_AARCH64)).toEqual([-7n, 0, 0, 0, 0, 0, 32]);
 });
 
 test("how many there are, the cookie, and what is not known", () => {
   const view = new DataView(usdtSpec(marker("8@%rax -4@-16(%rbp) 4@$5"), EM_X86_64, -1n).buffer);
   expect([view.getBigUint64(192, true), view.getInt16(200, true)]).toEqual([2n ** 64n - 1n, 3]);
-  for (const unknown of ["8f@%xmm0", "3@%rax", "8@%foo", "8@counter(%rip)", Array(13).fill("8@%rax").join(" ")])
+  for (const unknown of [
+    "8@%rax garbage",
+    "%rax",
+    "8@",
+    "8f@%xmm0",
+    "3@%rax",
+    "8@%foo",
+    "8@counter(%rip)",
+    Array(13).fill("8@%rax").join(" "),
+  ])
     expect(() => usdtSpec(marker(unknown), EM_X86_64, 0n)).toThrow(UnknownArgument);
 });

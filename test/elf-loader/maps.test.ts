@@ -170,12 +170,30 @@ test("all 32 bits of flags are a number, none of them its sign", () => {
   expect(maps.get("all")?.flags).toBe(0x80000001);
 });
 
-test("variables whose section is not there any more are refused, by name", () => {
-  const [whole, cut] = [scratch("whole.o"), scratch("cut.o")];
+test("a section of variables that was renamed: where clang left its size to be filled in, it is missed", () => {
+  const [whole, renamed] = [scratch("whole.o"), scratch("renamed.o")];
+  const rename = (from: string) => {
+    execFileSync("llvm-objcopy-19", ["--rename-section=license=other", from, renamed]);
+    return parseObject(new Uint8Array(readFileSync(renamed)));
+  };
   writeFileSync(whole, compiled(`int kept = 1; char LICENSE[] SEC("license") = "GPL";`));
-  execFileSync("llvm-objcopy-19", ["--rename-section=license=other", whole, cut]);
   expect(parseObject(new Uint8Array(readFileSync(whole))).license).toBe("GPL");
-  expect(() => parseObject(new Uint8Array(readFileSync(cut)))).toThrow(
-    "Cannot find section license, where variable LICENSE should be",
+  expect(() => rename(whole)).toThrow("Cannot find section license, which BTF has variables of");
+  // A linker writes sizes and places: what libbpf asks for then is the variable's symbol.
+  const linked = scratch("linked.o");
+  execFileSync("bpftool", ["gen", "object", linked, whole]);
+  expect(rename(linked).license).toBe("");
+  execFileSync("llvm-objcopy-19", ["--remove-section=license", linked, renamed]);
+  expect(() => parseObject(new Uint8Array(readFileSync(renamed)))).toThrow(
+    "Cannot find the symbol of variable LICENSE",
   );
+});
+
+test("values by keys that are no index are refused, as there is none to say which", () => {
+  const source = (key: string) => `
+    struct in { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __type(key, int); __type(value, int); } one SEC(".maps");
+    struct { __uint(type, BPF_MAP_TYPE_HASH_OF_MAPS); __uint(max_entries, 2); __type(key, ${key}); __array(values, struct in); }
+      outer SEC(".maps") = { .values = { &one } };`;
+  expect(parseObject(compiled(source("int"))).maps.get("outer")?.slots).toEqual([{ index: 0, name: "one" }]);
+  expect(() => parseObject(compiled(source("long")))).toThrow("Cannot use map outer: values by keys of 8 bytes");
 });

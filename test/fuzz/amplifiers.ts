@@ -16,7 +16,7 @@ const btf = (types: Uint8Array, strings?: string): Section => ({
   data: writeBtf(types, strings),
 });
 const kind = (number: number, count = 0, flag = 0) => ((flag << 31) | (number << 24) | count) >>> 0;
-const [PTR, ARRAY, STRUCT, UNION, TYPEDEF, FUNC_PROTO, VAR, DATASEC] = [2, 3, 4, 5, 8, 13, 14, 15];
+const [PTR, ARRAY, STRUCT, UNION, ENUM, TYPEDEF, FUNC, FUNC_PROTO, VAR, DATASEC] = [2, 3, 4, 5, 6, 8, 12, 13, 14, 15];
 const INT = words(1, kind(1), 4, 0x20);
 
 /** Functions that each call the next, in one section. */
@@ -40,6 +40,11 @@ function chain(count: number): Uint8Array {
 /** As many types as fit, the same record again and again. */
 const repeated = (record: Uint8Array) =>
   writeElf([btf(concat([INT, many(Math.floor((MIB - 4096) / record.length), () => record)]))]);
+
+/** One name for many: as long as none is counted (Btf.usualName), and, in letters of two bytes, a longer one. */
+const [USUAL, LONGER] = [`\0${"n".repeat(24)}\0`, `\0${"\u00e9".repeat(100)}\0`];
+const named = (types: Uint8Array, strings: string) => writeElf([btf(types, strings)]);
+const enumerators = (count: number) => concat([words(1, kind(ENUM, count), 4), many(count, (i) => words(1, i))]);
 
 /** Unions of two members of the type before: 2^levels values in four bytes. */
 const doubling = (levels: number) =>
@@ -78,6 +83,30 @@ export const AMPLIFIERS: { readonly [name: string]: () => Uint8Array } = {
         `\0${"n".repeat(4000)}\0`,
       ),
     ]),
+  "types of one usual name": () =>
+    named(
+      many(80_000, (i) => words(1, kind(TYPEDEF), i + 1)),
+      USUAL,
+    ),
+  "types of one longer name": () =>
+    named(
+      many(80_000, (i) => words(1, kind(TYPEDEF), i + 1)),
+      LONGER,
+    ),
+  "values of one usual name": () => named(concat([enumerators(62_000), enumerators(62_000)]), USUAL),
+  "values of one longer name": () => named(concat([enumerators(62_000), enumerators(62_000)]), LONGER),
+  "functions of one usual name": () =>
+    named(concat([words(0, kind(FUNC_PROTO), 0), many(70_000, () => words(1, kind(FUNC, 1), 1))]), USUAL),
+  "sections of one usual name": () =>
+    named(
+      many(60_000, () => words(1, kind(DATASEC), 8)),
+      USUAL,
+    ),
+  "sections of one longer name": () =>
+    named(
+      many(60_000, () => words(1, kind(DATASEC), 8)),
+      LONGER,
+    ),
   "a name of a file's length": () =>
     writeElf([{ name: "n".repeat(MIB - 4096), type: PROGBITS, flags: CODE, data: words(0xb7, 0, 0x95, 0) }]),
   "relocation sections of the same bytes": () =>

@@ -3,7 +3,7 @@
  * Types are decoded when asked for; a kernel has 150,000 of them. A module's BTF is split: ids and string offsets go on
  * where those of the kernel's end.
  */
-import { MAX_NAME, Reader, StringTable } from "../bytes/reader.ts";
+import { Reader, SHARING, StringTable } from "../bytes/reader.ts";
 import { bytesToString, concat, stringToBytes } from "../bytes/text.ts";
 import { ObjectError } from "../errors.ts";
 import { BTF_MAGIC } from "../uapi/btf.ts";
@@ -18,10 +18,11 @@ export const MAX_DEPTH = 64;
 /** Most types kept decoded. */
 const MAX_DECODED = 256;
 
-/** Bytes of the longest name that the kernel takes: KSYM_NAME_LEN in include/linux/kallsyms.h. */
-const USUAL_NAME = 512;
-/** Bytes of all names of types and members that are longer. */
-const MOST_LONG = 4 << 20;
+/** Bytes of a name of which there may be as many as types and members; where counting takes its time, as a kernel's, longer. */
+const USUAL_NAME = 24;
+const [USUAL_OF_LARGE, LARGE] = [128, 2 << 20];
+/** Bytes of all longer names, of types and members, that any BTF may have. */
+const LEAST_LONG = 4 << 20;
 
 /** Largest type, bytes: what a value in a map may be, KMALLOC_MAX_SIZE and more; keeps sizes exact 32-bit numbers. */
 const MAX_SIZE = 2 ** 31 - 1;
@@ -137,14 +138,22 @@ export class Btf {
 
   #lineTable(): StringTable {
     const reader = new Reader(this.#types.strings, `${this.name} strings`, this.byteOrder === "little");
-    return new StringTable(reader, Number.POSITIVE_INFINITY);
+    return new StringTable(reader);
   }
 
   /** Id of the section of this name; 0 when there is none. */
   section(name: string): number {
-    const ids = () => [...this.idsOf("datasec")].reverse(); // of two the first
-    this.#sections ??= new Map(ids().map((id) => [this.nameOf(id), id]));
+    this.#sections ??= this.#readSections();
     return this.#sections.get(name) ?? 0;
+  }
+
+  #readSections(): Map<string, number> {
+    const sections = new Map<string, number>();
+    for (const id of this.idsOf("datasec")) {
+      const name = this.nameOf(id);
+      if (!sections.has(name)) sections.set(name, id);
+    }
+    return sections;
   }
 
   /**
@@ -304,29 +313,33 @@ export class Btf {
   #string(offset: number, record: number): string {
     const { owner, at } = this.#stringsOf(offset);
     const { strings } = owner.#types;
-    if (at >= 0) {
-      const limit = Math.min(strings.length, at + MAX_NAME + 1);
-      for (let end = at; end < limit; end++) {
-        if (strings[end] !== 0) continue;
-        if (end - at > USUAL_NAME) this.#checkLongNames();
-        return bytesToString(strings, at, end);
-      }
-    }
-    throw this.#failure(`Cannot read a name at string offset ${offset >>> 0}`, record);
+    const end = at >= 0 ? strings.indexOf(0, at) : -1;
+    if (end < 0) throw this.#failure(`Cannot read a name at string offset ${offset >>> 0}`, record);
+    if (end - at > this.usualName) this.#checkLongNames();
+    return bytesToString(strings, at, end);
+  }
+
+  /** Bytes of the longest name that may be used any number of times. */
+  get usualName(): number {
+    return this.#types.words.byteLength > LARGE ? USUAL_OF_LARGE : USUAL_NAME;
+  }
+
+  /** Bytes that the uses of all longer names may take: names share their ends at most. */
+  get mostLong(): number {
+    return Math.max(LEAST_LONG, SHARING * this.stringsEnd);
   }
 
   /**
    * A small file could give thousands of types one long name, for whoever prints or decodes them all: in sum they may not be
-   * more than MOST_LONG. Only looked at where there is one.
+   * more than mostLong. Only looked at where there is one.
    */
   #checkLongNames(): void {
     if (this.#longNames === undefined) {
-      let left = MOST_LONG;
+      let left = this.mostLong;
       const count = (offset: number) => {
         const { owner, at } = this.#stringsOf(offset);
-        const { strings } = owner.#types;
-        const length = left < 0 || at < 0 || at >= strings.length ? 0 : strings.indexOf(0, at) - at;
-        if (length > USUAL_NAME) left -= Math.min(length, MAX_NAME);
+        const length = left < 0 || at < 0 ? 0 : owner.#types.strings.indexOf(0, at) - at;
+        if (length > this.usualName) left -= length;
         return "";
       };
       for (let id = this.#lastOfBase + 1; id < this.typeCount && left >= 0; id++) this.#decode(id, count);

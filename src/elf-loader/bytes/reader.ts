@@ -2,9 +2,6 @@
 import { ObjectError } from "../errors.ts";
 import { bytesToString } from "./text.ts";
 
-/** Longest name taken from a file, bytes: a section's may have a whole path in it (PATH_MAX in linux/limits.h). */
-export const MAX_NAME = 4096;
-
 /** One section's bytes, or a whole file's. */
 export class Reader {
   readonly bytes: Uint8Array;
@@ -69,12 +66,12 @@ export class Reader {
     return this.bytes.subarray(offset, offset + length);
   }
 
-  /** The NUL-terminated name at offset, of `most` bytes. Where the file may ask for many of them: see StringTable. */
-  name(offset: number, what: string, most = MAX_NAME): string {
+  /** The NUL-terminated name at offset, of any length. Where the file may ask for many of them: see StringTable. */
+  name(offset: number, what: string): string {
     this.need(offset, 1, what);
     const end = this.bytes.indexOf(0, offset);
-    if (end >= 0 && end - offset <= most) return bytesToString(this.bytes, offset, end);
-    throw this.error(`Cannot read ${what}: no end within ${Math.min(this.size - offset, most)} bytes`, offset);
+    if (end >= 0) return bytesToString(this.bytes, offset, end);
+    throw this.error(`Cannot read ${what}: no end within ${this.size - offset} bytes`, offset);
   }
 }
 
@@ -84,14 +81,11 @@ export class Reader {
  */
 export class StringTable {
   readonly #reader: Reader;
-  readonly #most: number;
   readonly #names = new Map<number, string>();
   #left: number;
 
-  /** `most`: bytes of the longest name. */
-  constructor(reader: Reader, most = MAX_NAME) {
+  constructor(reader: Reader) {
     this.#reader = reader;
-    this.#most = most;
     this.#left = reader.size * SHARING;
   }
 
@@ -99,7 +93,7 @@ export class StringTable {
   get(offset: number, what: string): string {
     const known = this.#names.get(offset);
     if (known !== undefined) return known;
-    const name = this.#reader.name(offset, what, this.#most);
+    const name = this.#reader.name(offset, what);
     this.#left -= name.length;
     if (this.#left < 0) throw this.#reader.error(`Cannot read ${what}: the names overlap`, offset);
     this.#names.set(offset, name);
@@ -108,7 +102,7 @@ export class StringTable {
 }
 
 /** Compilers share the ends of names at most: `bar` inside `foobar`. */
-const SHARING = 8;
+export const SHARING = 8;
 
 /** Swaps the bytes of every 32-bit word in place; bytes.length is a multiple of 4. */
 export function swapWords(bytes: Uint8Array): Uint8Array {

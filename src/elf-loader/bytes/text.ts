@@ -18,25 +18,18 @@ export function escapedByte(codeUnit: number): number {
   return codeUnit - ESCAPE_BASE;
 }
 
-/** From this many bytes on the platform's decoder is faster than ours, and takes no more memory than the text. */
-const LONG = 512;
+/**
+ * Of bytes below 0x80: a string in one piece, in a fifth of the time of one put together byte by byte, which would keep
+ * each of its beginnings as well, 16 KB for a name of 512 bytes. Every Buffer of Node and Bun has it.
+ */
+const asciiSlice = (
+  Buffer.prototype as unknown as { latin1Slice(this: Uint8Array, start: number, end: number): string }
+).latin1Slice;
 
 /** Decodes bytes[start, end), NULs included. */
 export function bytesToString(bytes: Uint8Array, start = 0, end = bytes.length): string {
-  if (end - start >= LONG) {
-    try {
-      return utf8.decode(bytes.slice(start, end));
-    } catch {
-      return decodeUtf8(bytes, start, end); // some of it is none
-    }
-  }
-  let text = "";
-  for (let i = start; i < end; i++) {
-    const byte = bytes[i] as number;
-    if (byte >= 0x80) return text + decodeUtf8(bytes, i, end);
-    text += String.fromCharCode(byte);
-  }
-  return text;
+  for (let i = start; i < end; i++) if ((bytes[i] as number) >= 0x80) return decodeUtf8(bytes, start, end);
+  return asciiSlice.call(bytes, start, end);
 }
 
 /** Decodes up to the first NUL in bytes[start, end), or all of it. */
@@ -46,7 +39,15 @@ export function cString(bytes: Uint8Array, start: number, end: number): string {
   return bytesToString(bytes, start, stop);
 }
 
+/** From this many bytes on the platform's decoder is faster than ours, and takes no more memory than the text. */
+const LONG = 512;
+
 function decodeUtf8(bytes: Uint8Array, start: number, end: number): string {
+  if (end - start >= LONG) {
+    try {
+      return utf8.decode(bytes.slice(start, end));
+    } catch {} // some of it is none
+  }
   let text = "";
   let points: number[] = [];
   for (let i = start; i < end; ) {

@@ -4,6 +4,7 @@
  * Implementation); the records that programs read them by are those of libbpf's usdt.bpf.h.
  */
 import { Reader } from "../bytes/reader.ts";
+import { stringToBytes } from "../bytes/text.ts";
 import { EM_AARCH64, EM_X86_64 } from "../uapi/elf.ts";
 import type { Layout } from "../uapi/layout.ts";
 import { user_pt_regs } from "../uapi/registers-arm64.ts";
@@ -52,7 +53,7 @@ export function* usdtMarkers(executable: Executable): Generator<UsdtMarker> {
   }
 }
 
-const bytesOf = (text: string): number => new TextEncoder().encode(text).byteLength + 1;
+const bytesOf = (text: string): number => stringToBytes(text).length + 1;
 
 /** enum __bpf_usdt_arg_type; SIB (a base, an index times a scale, an offset) since libbpf 1.7. */
 const ARGUMENT = { constant: 0, register: 1, memory: 2, indexed: 3 };
@@ -111,7 +112,7 @@ const arm64: Notation = {
   ]),
   read(text, register) {
     if (/^-?\d+$/.test(text)) return { kind: ARGUMENT.constant, value: BigInt(text) };
-    const [, base, offset = "0"] = /^\[(\w+)(?:, ?(-?\d+))?\]$/.exec(text) ?? [];
+    const [, base, offset = "0"] = /^\[(\w+)(?:,(-?\d+))?\]$/.exec(text) ?? [];
     if (base) return { kind: ARGUMENT.memory, value: BigInt(offset), register: register(base) };
     return /^\w+$/.test(text) ? { kind: ARGUMENT.register, value: 0n, register: register(text) } : undefined;
   },
@@ -133,9 +134,10 @@ export function usdtSpec(marker: UsdtMarker, machine: number, cookie: bigint): U
   if (!notation) throw new UnknownArgument(`markers of machine ${machine}`);
   const bytes = new Uint8Array(SPEC.size);
   const view = new DataView(bytes.buffer);
-  const written = [...marker.arguments.matchAll(/(\S+?)@((?:\[[^\]]*\]|\S)+)/g)];
+  const written = argumentsOf(marker);
   if (written.length > SPEC.most) throw new UnknownArgument(`${written.length} arguments`);
-  for (const [i, [whole, size = "", text = ""]] of written.entries()) {
+  for (const [i, whole] of written.entries()) {
+    const [, size = "", text = ""] = /^(-?\d+)@(.+)$/s.exec(whole) ?? [];
     const bits = Math.abs(Number(size)) * 8;
     const register = (name: string) => {
       const offset = notation.offsets.get(name);
@@ -149,6 +151,12 @@ export function usdtSpec(marker: UsdtMarker, machine: number, cookie: bigint): U
   view.setBigUint64(SPEC.cookie, BigInt.asUintN(64, cookie), true);
   view.setInt16(SPEC.count, written.length, true);
   return bytes;
+}
+
+/** One argument each; there may be spaces within one, as assembly has them. */
+function argumentsOf(marker: UsdtMarker): string[] {
+  const text = marker.arguments.replace(/\s*([@,([])\s*/g, "$1").replace(/\s+(?=[)\]])/g, "");
+  return text.split(/\s+/).filter((argument) => argument !== "");
 }
 
 function writeArgument(

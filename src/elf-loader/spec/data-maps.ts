@@ -49,7 +49,7 @@ export const ARENA_DATA = ".addr_space.1";
 
 /** Gives the object's arena its variables. The index of their section; undefined where there are none. @throws ObjectError */
 export function fillArena(elf: ElfFile, maps: readonly MapSpec[]): { section: number; map: string } | undefined {
-  const section = elf.sections.find(({ name, size }) => name === ARENA_DATA && size > 0);
+  const section = elf.sections.find(({ name, size, type }) => name === ARENA_DATA && size > 0 && type === SHT_PROGBITS);
   if (!section) return undefined;
   const arena = maps.find(({ type }) => type === BPF_MAP_TYPE_ARENA);
   if (!arena)

@@ -104,6 +104,8 @@ function readDefinition(btf: Btf, section: ElfSection, entry: BtfDatasec["vars"]
   const spec = new Definition(btf, variable.name, entry.offset, false).read(type);
   const values = type.members.find(({ name }) => name === "values");
   if (values) spec.slots = slots.within(entry.offset + values.bitOffset / 8, entry.offset + entry.size);
+  if (spec.slots?.length && spec.type === BPF_MAP_TYPE_HASH_OF_MAPS && spec.keySize !== 4)
+    throw fail(variable.name, `values by keys of ${spec.keySize} bytes`);
   return { spec, key: mapKey(section.index, entry.offset) };
 }
 

@@ -4,13 +4,17 @@
  */
 import { Btf } from "../btf/btf.ts";
 import { TYPE_WORDS } from "../btf/records.ts";
-import type { BtfDatasec, BtfType } from "../btf/types.ts";
+import type { BtfDatasec } from "../btf/types.ts";
 import type { ElfFile, ElfSection, ElfSymbol } from "../elf/elf-file.ts";
 import { BTF_FUNC_GLOBAL, BTF_FUNC_STATIC, BTF_VAR_GLOBAL_EXTERN, BTF_VAR_STATIC } from "../uapi/btf.ts";
 import { SHN_UNDEF, STB_LOCAL, STT_FUNC } from "../uapi/elf.ts";
+import { KCONFIG, KSYMS } from "./externs.ts";
 
 /** STV_HIDDEN and STV_INTERNAL: System V ABI, "Symbol Table". */
 const HIDDEN_VISIBILITIES: ReadonlySet<number> = new Set([1, 2]);
+
+/** Sections of externs exist in BTF only. */
+const EXTERNS: ReadonlySet<string> = new Set([KCONFIG, KSYMS]);
 
 /** Words of struct btf_var_secinfo: type, offset, size. */
 const SECINFO_WORDS = 3;
@@ -38,9 +42,10 @@ function completeSection(btf: Btf, id: number, sections: Named<ElfSection>, symb
   const type = btf.type(id) as BtfDatasec;
   const section = sections.get(type.name);
   if (!section) {
-    const found = type.vars.find((entry) => needsSection(btf.type(entry.type), type.size));
-    if (found)
-      throw btf.error(`Cannot find section ${type.name}, where variable ${btf.nameOf(found.type)} should be`, id);
+    if (EXTERNS.has(type.name)) return;
+    if (type.size === 0) throw btf.error(`Cannot find section ${type.name}, which BTF has variables of`, id);
+    // A linker has written where they are; sections may have been renamed since.
+    for (const { type: variable } of type.vars) completeVariable(btf, id, variable, symbols);
     return;
   }
   if (type.size === 0) btf.patch(id, 2, section.size);
@@ -59,10 +64,6 @@ function completeSection(btf: Btf, id: number, sections: Named<ElfSection>, symb
     }
   }
 }
-
-/** Externs (.ksyms, .kconfig) exist in BTF only; a static variable has its place there where the section has its size. */
-const needsSection = (type: BtfType, size: number): boolean =>
-  type.kind === "var" && type.linkage !== BTF_VAR_GLOBAL_EXTERN && (type.linkage !== BTF_VAR_STATIC || size === 0);
 
 /** The offset of a global variable from its symbol; of a static one clang has written it. Hidden ones become static. */
 function completeVariable(btf: Btf, id: number, variable: number, symbols: Named<ElfSymbol>): number | undefined {

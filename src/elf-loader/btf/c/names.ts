@@ -21,9 +21,6 @@ class NameSpace {
   }
 }
 
-/** Characters of a name that no kernel takes, and of all uses of such names. */
-const [LONG, MOST_LONG] = [512, 8 << 20];
-
 export class CNames {
   readonly #btf: Btf;
   readonly #names = new Map<number, string>();
@@ -32,10 +29,12 @@ export class CNames {
   readonly #tagNames = new NameSpace();
   /** Typedefs, enumerators. */
   readonly #ordinary = new NameSpace();
-  #left = MOST_LONG;
+  /** Characters of all uses of long names that may still be printed. */
+  #left: number;
 
   constructor(btf: Btf) {
     this.#btf = btf;
+    this.#left = 2 * btf.mostLong;
     for (let id = 1; id < btf.typeCount; id++) this.#name(id, btf.type(id));
   }
 
@@ -52,7 +51,7 @@ export class CNames {
   /** The name of a type that has one, empty for one that has none. @throws ObjectError where long ones come too often */
   of(id: number): string {
     const name = this.#nameOf(id);
-    if (name.length > LONG) this.#left -= name.length;
+    if (name.length > this.#btf.usualName) this.#left -= name.length;
     if (this.#left < 0) throw this.#btf.error("Cannot print types: their names are too long in sum", id);
     return name;
   }

@@ -16,7 +16,7 @@ interface Row {
 
 /** What a pointer in a register has become a number by, as the log says it was one when last it was written down. */
 function invalidated(named: string, log: string): Verdict | undefined {
-  let register = named;
+  let place = `R${named}`; // or where on the stack it was kept: fp-8
   let depth = 0; // of calls that have come back since
   const calls: string[] = [];
   const lines = log.split("\n");
@@ -26,22 +26,28 @@ function invalidated(named: string, log: string): Verdict | undefined {
     if (RETURNED.test(line)) depth++;
     else if (depth > 0 && CALLED.test(line)) depth--;
     else if (depth === 0) {
-      const last = [...line.matchAll(STATE)].filter(([, found]) => found === register).at(-1);
+      const last = [...line.matchAll(STATE)].filter(([, found]) => found === place).at(-1);
       if (last && !NUMBER.test(last[2] ?? "")) return becameInvalid(last[2] ?? "", last[3] ?? "", calls);
-      const [, written, source] = WRITE.exec(line) ?? [];
-      if (ELSEWHERE.test(line) || (written === register && source === undefined)) return undefined;
-      if (call && Number(register) <= LAST_ARGUMENT) return undefined; // the call's result, or nothing any more
-      if (written === register && source !== undefined) register = source; // a copy: what it is of is written down further up
+      const write = WRITES.map((one) => one.exec(line)?.groups).find((groups) => groups?.to !== undefined);
+      const written = write?.to?.replace(/^[rw]?(?=\d)/, "R").replace(/^-/, "fp-");
+      const source = write?.from?.replace(/^r/, "R").replace(/^-/, "fp-");
+      if (ELSEWHERE.test(line) || (written === place && source === undefined)) return undefined;
+      if (call && LOST_BY_CALLS.test(place)) return undefined; // the call's result, or nothing any more
+      if (written === place && source !== undefined) place = source; // a copy: what it is of is written down further up
     }
     if (call) calls.push(call);
   }
   return undefined;
 }
 
-/** A register's kind, and what is said of it. */
-const STATE = /\bR(\d+)(?:_[a-zA-Z]+)?=([a-z_]+)((?:\([^)]*\))?)/g;
-/** The register that an instruction writes, and which one it copies. */
-const WRITE = /^\d+: \(\w+\) [rw](\d+) (?:= r(\d+)\b|\S{0,3}=)/;
+/** The kind of a register, or of a place on the stack, and what is said of it. */
+const STATE = /\b(R\d+|fp-\d+)(?:_[a-zA-Z]+)?=([a-z_]+)((?:\([^)]*\))?)/g;
+/** Where an instruction writes, and what it copies: a register to the stack, one from there, any other. */
+const WRITES = [
+  /^\d+: \(7b\) \*\(u64 \*\)\(r10 (?<to>-\d+)\) = (?<from>r\d+)/,
+  /^\d+: \(79\) (?<to>r\d+) = \*\(u64 \*\)\(r10 (?<from>-\d+)\)/,
+  /^\d+: \(\w+\) (?<to>[rw]\d+) (?:= (?<from>r\d+)\b|\S{0,3}=)/,
+];
 const INSTRUCTION = /^\d+: \(/;
 const CALL = /^\d+: \(85\) call (\w+)#/;
 /** Where registers are another function's. */
@@ -49,16 +55,16 @@ const ELSEWHERE = /^\d+: \((?:85\) call pc|95\))|frame\d/;
 /** Between these are those of a function that was called and has come back; what the caller's are stands before the first. */
 const [CALLED, RETURNED] = [/^callee:/, /^to caller at /];
 const NUMBER = /^(?:scalar|inv)$/;
-/** R0 to R5: what they held is lost with a call. */
-const LAST_ARGUMENT = 5;
+/** What these held is lost with a call. */
+const LOST_BY_CALLS = /^R[0-5]$/;
 /** What moves a packet: bpf_helper_changes_pkt_data() in net/core/filter.c. */
 const MOVES =
-  /^bpf_(?:(?:skb|xdp|msg|lwt)_\w*(?:adjust|change|push|pull|pop|store|action)|l[34]_csum_replace|clone_redirect)/;
+  /^bpf_(?:(?:skb|xdp|msg|lwt)_\w*(?:adjust|change|push|pull|pop|store|action)|l[34]_csum_replace|clone_redirect|(?:store|reserve)_hdr_opt|tail_call)/;
 /** By the number of the reference: `ref_obj_id`, on kernel 7 `id`. */
 const OWNED = /id=[1-9]/;
 /** What gives such a thing back. */
 const RELEASES: readonly (readonly [of: RegExp, by: RegExp])[] = [
-  [/(?:^|_)mem/, /_ringbuf_(?:submit|discard)/], // mem and alloc_mem before 6.2
+  [/(?:^|_)mem/, /_ringbuf_(?:submit|discard)|_destroy$/], // mem and alloc_mem before 6.2; rdonly_mem of an iterator
   [/sock/, /_sk_release$/],
 ];
 const OTHERS = /(?<!_sk)_(?:release|drop|put|destroy|xchg)\w*$/;
@@ -66,11 +72,12 @@ const OTHERS = /(?<!_sk)_(?:release|drop|put|destroy|xchg)\w*$/;
 /** `kind`: of a pointer; `calls`: since then, the last one first. */
 function becameInvalid(kind: string, state: string, calls: readonly string[]): Verdict | undefined {
   const by = (names: RegExp) => calls.find((name) => names.test(name));
-  const moves = /^pkt(?:_meta)?$/.test(kind) && calls.length > 0;
-  if (moves) {
-    const call = by(MOVES) ?? "a helper";
+  const mover = by(MOVES);
+  // A slice of a packet's dynptr is memory that nobody gives back.
+  const slice = /(?:^|_)mem$/.test(kind) && !OWNED.test(state) && mover !== undefined;
+  if (slice || (/^pkt(?:_meta)?$/.test(kind) && calls.length > 0)) {
     return {
-      likely: `a pointer into the packet is used after ${call}(), which may move it`,
+      likely: `a pointer into the packet is used after ${mover ? `${mover}(), which` : "a call that"} may move it`,
       action: "take data and data_end from the context again after the call, and compare them again",
     };
   }
@@ -262,10 +269,43 @@ const ROWS: readonly Row[] = [
     "return one of the values of its type",
   ),
   row(
-    /missing unlock|bpf_spin_(?:un)?lock|while holding a lock|inside bpf_spin_lock-ed region/,
+    /missing unlock|bpf_spin_unlock is missing|while holding a lock|inside bpf_spin_lock-ed region/,
     "a lock is held where the program ends, or where it calls a function",
     "unlock it on every path before that",
   ),
+  row(
+    /unlock without taking a lock|unlock of different lock/,
+    "a lock is given back that is not held there",
+    "take it on every path before that",
+  ),
+  {
+    says: /(\w[\w ]*) progs cannot use (bpf_\w+|bpf_\{\S+)/,
+    means: ([, programs, what]) => ({
+      likely: `${programs} programs may not use a map with ${what} in its values`,
+      action: "add by atomic operations (__sync_fetch_and_add()), or use the map in a program of another type",
+    }),
+  },
+  {
+    says: /(\w+) cannot be accessed directly by load\/store/,
+    means: ([, what]) => ({
+      likely: `${what} in a map's value is read or written as memory, in the value as a whole perhaps`,
+      action: "use the members beside it one by one",
+    }),
+  },
+  {
+    says: /doesn't point to 'struct (\w+)' that is at (\d+)/,
+    means: ([, what, offset]) => ({
+      likely: `the helper is given another address than that of the value's struct ${what}, which is at ${offset}`,
+      action: "give it the address of that member",
+    }),
+  },
+  {
+    says: /map '(.*)' has to have BTF in order to use (\w+)/,
+    means: ([, map, what]) => ({
+      likely: `map ${map} is without types, which say where ${what} is in its values`,
+      action: 'define it in SEC(".maps") with __type(key, …) and __type(value, struct …)',
+    }),
+  },
   row(
     /write into map forbidden|only read from bpf_array is supported|cannot write into (?:rdonly|\w*rdonly\w*)/,
     "read-only memory is written: .rodata, or a map that is frozen or read-only for programs",
@@ -282,7 +322,7 @@ const ROWS: readonly Row[] = [
     "give a constant; to a ring buffer, bpf_ringbuf_output() and bpf_ringbuf_reserve_dynptr() give any number of bytes",
   ),
   row(
-    /pointer arithmetic with \S+ operator prohibited/,
+    /pointer arithmetic with \S+ operator prohibited|bitwise operator \S+ on pointer prohibited/,
     "a pointer is used in a calculation other than adding to it or subtracting from it",
     "calculate with the index alone, and add it to the pointer last",
   ),

@@ -106,10 +106,10 @@ test("names and lines of source longer than any of the kernel's cost only the BT
   const [atPath, atCall] = object.programs.values();
   expect([atPath?.name, atCall?.name]).toEqual([
     "at_a_long_path",
-    "a_name_that_is_as_long_as_those_of_generated_code_are_".repeat(16),
+    "a_name_that_is_as_long_as_those_of_generated_code_are_".repeat(128),
   ]);
   expect(atCall?.testRun().retval).toBe(3);
-  expect(global(object, "in_a_section", `.rodata.${"seventy".repeat(100)}`).value).toBe(7);
+  expect(global(object, "in_a_section", `.rodata.${"seventy".repeat(1000)}`).value).toBe(7);
 });
 
 test("only programs that are to be loaded are", () => {

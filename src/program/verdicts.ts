@@ -27,7 +27,8 @@ function invalidated(named: string, log: string): Verdict | undefined {
     else if (depth > 0 && CALLED.test(line)) depth--;
     else if (depth === 0) {
       const last = [...line.matchAll(STATE)].filter(([, found]) => found === place).at(-1);
-      if (last && !NUMBER.test(last[2] ?? "")) return becameInvalid(last[2] ?? "", last[3] ?? "", calls);
+      const bare = place.startsWith("fp") && last?.[3] === ""; // before 6.2 there is more about the register only
+      if (last && !bare && !NUMBER.test(last[2] ?? "")) return becameInvalid(last[2] ?? "", last[3] ?? "", calls);
       const write = WRITES.map((one) => one.exec(line)?.groups).find((groups) => groups?.to !== undefined);
       const written = write?.to?.replace(/^[rw]?(?=\d)/, "R").replace(/^-/, "fp-");
       const source = write?.from?.replace(/^r/, "R").replace(/^-/, "fp-");
@@ -62,9 +63,10 @@ const MOVES =
   /^bpf_(?:(?:skb|xdp|msg|lwt)_\w*(?:adjust|change|push|pull|pop|store|action)|l[34]_csum_replace|clone_redirect|(?:store|reserve)_hdr_opt|tail_call)/;
 /** By the number of the reference: `ref_obj_id`, on kernel 7 `id`. */
 const OWNED = /id=[1-9]/;
+const MEMORY = /(?:^|_)mem/;
 /** What gives such a thing back. */
 const RELEASES: readonly (readonly [of: RegExp, by: RegExp])[] = [
-  [/(?:^|_)mem/, /_ringbuf_(?:submit|discard)|_destroy$/], // mem and alloc_mem before 6.2; rdonly_mem of an iterator
+  [MEMORY, /_ringbuf_(?:submit|discard)|_destroy$/], // mem and alloc_mem before 6.2; rdonly_mem of an iterator
   [/sock/, /_sk_release$/],
 ];
 const OTHERS = /(?<!_sk)_(?:release|drop|put|destroy|xchg)\w*$/;
@@ -72,21 +74,21 @@ const OTHERS = /(?<!_sk)_(?:release|drop|put|destroy|xchg)\w*$/;
 /** `kind`: of a pointer; `calls`: since then, the last one first. */
 function becameInvalid(kind: string, state: string, calls: readonly string[]): Verdict | undefined {
   const by = (names: RegExp) => calls.find((name) => names.test(name));
-  const mover = by(MOVES);
-  // A slice of a packet's dynptr is memory that nobody gives back.
-  const slice = /(?:^|_)mem$/.test(kind) && !OWNED.test(state) && mover !== undefined;
-  if (slice || (/^pkt(?:_meta)?$/.test(kind) && calls.length > 0)) {
-    return {
-      likely: `a pointer into the packet is used after ${mover ? `${mover}(), which` : "a call that"} may move it`,
-      action: "take data and data_end from the context again after the call, and compare them again",
-    };
-  }
   const [, releases = OTHERS] = RELEASES.find(([of]) => of.test(kind)) ?? [];
   const released = OWNED.test(state) && kind !== "map_value" ? by(releases) : undefined;
-  if (!released) return undefined;
+  if (released) {
+    return {
+      likely: `memory or an object is used after it was given back by ${released}()`,
+      action: "use it before, or keep what is needed of it in a variable",
+    };
+  }
+  const mover = by(MOVES);
+  // A slice of a packet's dynptr is memory to the verifier.
+  const moves = MEMORY.test(kind) ? mover !== undefined : /^pkt(?:_meta)?$/.test(kind) && calls.length > 0;
+  if (!moves) return undefined;
   return {
-    likely: `memory or an object is used after it was given back by ${released}()`,
-    action: "use it before, or keep what is needed of it in a variable",
+    likely: `a pointer into the packet is used after ${mover ? `${mover}(), which` : "a call that"} may move it`,
+    action: "take data and data_end from the context again after the call, and compare them again",
   };
 }
 
@@ -293,9 +295,9 @@ const ROWS: readonly Row[] = [
     }),
   },
   {
-    says: /doesn't point to 'struct (\w+)' that is at (\d+)/,
+    says: /doesn't point to 'struct (\w+)'(?: that is at (\d+))?/,
     means: ([, what, offset]) => ({
-      likely: `the helper is given another address than that of the value's struct ${what}, which is at ${offset}`,
+      likely: `the helper is given another address than that of the value's struct ${what}${offset ? ` at ${offset}` : ""}`,
       action: "give it the address of that member",
     }),
   },

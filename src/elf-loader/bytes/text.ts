@@ -26,16 +26,17 @@ const asciiSlice = (
   Buffer.prototype as unknown as { latin1Slice(this: Uint8Array, start: number, end: number): string }
 ).latin1Slice;
 
-/** Decodes bytes[start, end), NULs included. */
+/** Decodes bytes[start, end), NULs included. @throws RangeError where they do not lie within */
 export function bytesToString(bytes: Uint8Array, start = 0, end = bytes.length): string {
   for (let i = start; i < end; i++) if ((bytes[i] as number) >= 0x80) return decodeUtf8(bytes, start, end);
   return asciiSlice.call(bytes, start, end);
 }
 
-/** Decodes up to the first NUL in bytes[start, end), or all of it. */
+/** Decodes up to the first NUL in bytes[start, end), or all of it that is there. */
 export function cString(bytes: Uint8Array, start: number, end: number): string {
+  const last = Math.min(end, bytes.length);
   let stop = start;
-  while (stop < end && bytes[stop] !== 0) stop++;
+  while (stop < last && bytes[stop] !== 0) stop++;
   return bytesToString(bytes, start, stop);
 }
 

@@ -144,7 +144,10 @@ test("arguments of arm64", () => {
 test("how many there are, the cookie, and what is not known", () => {
   const view = new DataView(usdtSpec(marker("8@%rax -4@-16(%rbp) 4@$5"), EM_X86_64, -1n).buffer);
   expect([view.getBigUint64(192, true), view.getInt16(200, true)]).toEqual([2n ** 64n - 1n, 3]);
+  const spaces = " ".repeat(200_000);
+  expect(argumentOf(`${spaces}8@%rax${spaces}`)).toEqual(argumentOf("8@%rax"));
   for (const unknown of [
+    `8@%rax${spaces}x`,
     "8@%rax garbage",
     "%rax",
     "8@",

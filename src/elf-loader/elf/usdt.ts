@@ -155,8 +155,9 @@ export function usdtSpec(marker: UsdtMarker, machine: number, cookie: bigint): U
 
 /** One argument each; there may be spaces within one, as assembly has them. */
 function argumentsOf(marker: UsdtMarker): string[] {
-  const text = marker.arguments.replace(/\s*([@,([])\s*/g, "$1").replace(/\s+(?=[)\]])/g, "");
-  return text.split(/\s+/).filter((argument) => argument !== "");
+  const text = marker.arguments.replace(/\s+/g, " ").trim();
+  const close = text.replace(/ ?([@,([]) ?/g, "$1").replace(/ (?=[)\]])/g, "");
+  return close === "" ? [] : close.split(" ");
 }
 
 function writeArgument(

@@ -247,7 +247,11 @@ class Linker {
       if (code.isCall(i)) this.#relocateKernelCall(placed, i, name, answer);
       else this.#relocateSymbol(code, i, answer ?? { address: 0n });
     } else {
-      throw this.#error(fn, i, extern?.section ? `extern ${name} needs a kernel` : `extern ${name} is nowhere defined`);
+      throw this.#error(
+        fn,
+        i,
+        extern?.section ? `extern ${name} needs a kernel` : `extern ${name || "without a name"} is nowhere defined`,
+      );
     }
   }
 

@@ -44,19 +44,21 @@ const MOST_TEXT = 32;
 /** Longest way from a type to what it needs: a kernel's is below 50. */
 const MAX_NEEDS = 256;
 
-type State = "declared" | "being defined" | "defined";
+type State = "being defined" | "defined";
 
 class Header {
   readonly #btf: Btf;
   readonly #names: CNames;
   readonly #declarations: Declarations;
-  readonly #states = new Map<number, State>();
+  /** By id: an array takes a quarter of a Map's memory. */
+  readonly #states: (State | undefined)[];
   readonly #forwards = new Set<string>();
   #depth = 0;
   #text: string[] = [];
 
   constructor(btf: Btf) {
     this.#btf = btf;
+    this.#states = new Array(btf.typeCount);
     this.#names = new CNames(btf);
     this.#declarations = new Declarations(btf, this.#names, new LayoutFinder(btf));
   }
@@ -76,7 +78,7 @@ class Header {
   *#values(): Generator<string> {
     for (const kind of ["enum", "enum64"] as const) {
       for (const id of this.#btf.idsOf(kind)) {
-        if (this.#btf.nameOf(id) !== "" || this.#states.has(id)) continue;
+        if (this.#btf.nameOf(id) !== "" || this.#states[id]) continue;
         yield `${this.#declarations.specifier(id, "")};\n\n`;
       }
     }
@@ -126,8 +128,8 @@ class Header {
   }
 
   #typedef(id: number, target: number, whole: boolean): void {
-    if (!this.#states.has(id)) {
-      this.#states.set(id, "defined");
+    if (!this.#states[id]) {
+      this.#states[id] = "defined";
       this.#need(target, false);
       const name = this.#names.of(id);
       if (!BUILT_IN.test(name)) this.#text.push(`typedef ${this.#declarations.declare(target, name)};\n\n`);
@@ -136,20 +138,20 @@ class Header {
   }
 
   #composite(id: number, type: Extract<BtfType, { kind: "struct" | "union" }>, whole: boolean): void {
-    const state = this.#states.get(id);
+    const state = this.#states[id];
     const named = type.name !== "";
     if (named && !whole && state !== "defined") this.#forward(`${keyword(type)} ${this.#names.of(id)}`);
     if ((named && !whole) || state === "defined") return;
     if (state === "being defined") throw this.#btf.error(`Cannot print type ${id}: it contains itself`, id);
-    this.#states.set(id, "being defined");
+    this.#states[id] = "being defined";
     for (const member of type.members) this.#need(member.type, true);
     if (named) this.#text.push(`${this.#declarations.definition(id)};\n\n`);
-    this.#states.set(id, "defined");
+    this.#states[id] = "defined";
   }
 
   #enum(id: number, name: string): void {
-    if (this.#states.has(id)) return;
-    this.#states.set(id, "defined");
+    if (this.#states[id]) return;
+    this.#states[id] = "defined";
     if (name !== "") this.#text.push(`${this.#declarations.definition(id)};\n\n`);
   }
 

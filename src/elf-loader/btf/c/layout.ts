@@ -22,20 +22,22 @@ export interface Layout {
 
 export class LayoutFinder {
   readonly #btf: Btf;
-  readonly #alignments = new Map<number, number>();
+  /** By id. */
+  readonly #alignments: (number | undefined)[];
 
   constructor(btf: Btf) {
     this.#btf = btf;
+    this.#alignments = new Array(btf.typeCount);
   }
 
   /** Bytes, as the compiler would align a type that is written as `layoutOf` says. */
   alignOf(id: number, depth = 0): number {
     const resolved = this.#btf.resolve(id);
-    const known = this.#alignments.get(resolved);
+    const known = this.#alignments[resolved];
     if (known !== undefined) return known;
     if (depth > MAX_DEPTH) throw this.#btf.error(`Cannot align type ${id}: it nests too deep`, id);
     const alignment = this.#compute(resolved, depth);
-    this.#alignments.set(resolved, alignment);
+    this.#alignments[resolved] = alignment;
     return alignment;
   }
 

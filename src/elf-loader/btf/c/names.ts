@@ -7,26 +7,34 @@ import type { BtfForward, BtfType } from "../types.ts";
 
 type Tagged = Extract<BtfType, { kind: "struct" | "union" | "enum" | "enum64" }>;
 
-const isTagged = (type: BtfType): type is Tagged =>
-  type.kind === "struct" || type.kind === "union" || type.kind === "enum" || type.kind === "enum64";
+const KEYWORDS = ["struct", "union", "enum"];
+/** Place in KEYWORDS. */
+const TAGS: { readonly [kind: string]: number | undefined } = { struct: 0, union: 1, enum: 2, enum64: 2 };
 
-/** Counts how often a name was taken in one of C's name spaces. */
+/** Counts how often a name was taken in one of C's name spaces, and knows by what first: one number for both. */
 class NameSpace {
   readonly #taken = new Map<string, number>();
 
-  take(name: string): string {
-    const count = (this.#taken.get(name) ?? 0) + 1;
-    this.#taken.set(name, count);
-    return count === 1 ? name : this.take(`${name}___${count}`);
+  take(name: string, first = 0): string {
+    const taken = this.#taken.get(name) ?? first;
+    this.#taken.set(name, taken + KEYWORDS.length);
+    const count = Math.floor(taken / KEYWORDS.length) + 1;
+    return count === 1 ? name : this.take(`${name}___${count}`, first);
+  }
+
+  /** What the first of that name is, of KEYWORDS; undefined where there is none. */
+  keyword(name: string): string | undefined {
+    const taken = this.#taken.get(name);
+    return taken === undefined ? undefined : KEYWORDS[taken % KEYWORDS.length];
   }
 }
 
 export class CNames {
   readonly #btf: Btf;
-  readonly #names = new Map<number, string>();
-  /** Structs, unions and enums, which share a name space: what the first of a name is. */
-  readonly #tags = new Map<string, string>();
-  readonly #tagNames = new NameSpace();
+  /** By id. */
+  readonly #names: (string | undefined)[];
+  /** Structs, unions and enums, which share a name space. */
+  readonly #tags = new NameSpace();
   /** Typedefs, enumerators. */
   readonly #ordinary = new NameSpace();
   /** Characters of all uses of long names that may still be printed. */
@@ -35,17 +43,18 @@ export class CNames {
   constructor(btf: Btf) {
     this.#btf = btf;
     this.#left = 2 * btf.mostLong;
-    for (let id = 1; id < btf.typeCount; id++) this.#name(id, btf.type(id));
+    this.#names = new Array(btf.typeCount);
+    for (let id = 1; id < btf.typeCount; id++) this.#name(id);
   }
 
-  #name(id: number, type: BtfType): void {
-    if (isTagged(type) && type.name !== "") {
-      const name = this.#tagNames.take(type.name);
-      this.#names.set(id, name);
-      this.#tags.set(name, keyword(type));
-    } else if (type.kind === "typedef") {
-      this.#names.set(id, this.#ordinary.take(type.name));
-    }
+  /** Nothing is decoded but names: there are as many types as fit. */
+  #name(id: number): void {
+    const kind = this.#btf.kind(id);
+    const tag = TAGS[kind];
+    if (tag === undefined && kind !== "typedef") return;
+    const name = this.#btf.nameOf(id);
+    if (tag === undefined) this.#names[id] = this.#ordinary.take(name);
+    else if (name !== "") this.#names[id] = this.#tags.take(name, tag);
   }
 
   /** The name of a type that has one, empty for one that has none. @throws ObjectError where long ones come too often */
@@ -57,7 +66,7 @@ export class CNames {
   }
 
   #nameOf(id: number): string {
-    const known = this.#names.get(id);
+    const known = this.#names[id];
     if (known !== undefined) return known;
     const type = this.#btf.type(id);
     return type.kind === "fwd" ? this.#forward(type) : "";
@@ -65,7 +74,7 @@ export class CNames {
 
   /** A forward declaration is of the first of its name, unless that is of another kind. */
   #forward(type: BtfForward): string {
-    const kind = this.#tags.get(type.name);
+    const kind = this.#tags.keyword(type.name);
     if (kind !== undefined && kind !== keyword(type)) return `${type.name}___fwd`;
     return type.name;
   }

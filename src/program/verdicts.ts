@@ -26,6 +26,7 @@ function invalidated(named: string, log: string): Verdict | undefined {
     if (RETURNED.test(line)) depth++;
     else if (depth > 0 && CALLED.test(line)) depth--;
     else if (depth === 0) {
+      if ([...line.matchAll(BYTES)].some(([, found]) => found === place)) return undefined; // of a helper's, or zeros
       const last = [...line.matchAll(STATE)].filter(([, found]) => found === place).at(-1);
       const bare = place.startsWith("fp") && last?.[3] === ""; // before 6.2 there is more about the register only
       if (last && !bare && !NUMBER.test(last[2] ?? "")) return becameInvalid(last[2] ?? "", last[3] ?? "", calls);
@@ -43,9 +44,12 @@ function invalidated(named: string, log: string): Verdict | undefined {
 
 /** The kind of a register, or of a place on the stack, and what is said of it. */
 const STATE = /\b(R\d+|fp-\d+)(?:_[a-zA-Z]+)?=([a-z_]+)((?:\([^)]*\))?)/g;
-/** Where an instruction writes, and what it copies: a register to the stack, one from there, any other. */
+/** A place on the stack that no pointer is in. */
+const BYTES = /\b(fp-\d+)(?:_[a-zA-Z]+)?=[m0?]{8}/g;
+/** Where an instruction writes, and what it copies: a register to the stack, anything else to there, one from there, any other. */
 const WRITES = [
   /^\d+: \(7b\) \*\(u64 \*\)\(r10 (?<to>-\d+)\) = (?<from>r\d+)/,
+  /^\d+: \(\w+\) \*\(u\d+ \*\)\(r10 (?<to>-\d+)\) =/,
   /^\d+: \(79\) (?<to>r\d+) = \*\(u64 \*\)\(r10 (?<from>-\d+)\)/,
   /^\d+: \(\w+\) (?<to>[rw]\d+) (?:= (?<from>r\d+)\b|\S{0,3}=)/,
 ];

@@ -116,8 +116,16 @@ userSpace(() => {
       "bpf_ringbuf_submit(e, 0); bpf_ringbuf_submit((void *)bpf_get_current_task(), 0); return 0;",
       /argument 1 is of kind/,
     ],
+    [
+      "int *volatile kept = e; bpf_ringbuf_submit(e, 0); kept = 0; return *kept;",
+      /a plain number is used as a pointer/,
+    ],
+    [
+      "int *volatile kept = e; bpf_ringbuf_submit(e, 0); bpf_probe_read_kernel((void *)&kept, 8, ctx); return *kept;",
+      /a plain number is used as a pointer/,
+    ],
   ];
-  test("what a register held before a call is not blamed for what came back from it", async () => {
+  test("what a register or the stack held before a call is not blamed for what came back from it", async () => {
     const { compiled } = await import("../elf-loader/compile.ts");
     for (const [code, likely] of WRONG) {
       const source = `struct { __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, 4096); } ring SEC(".maps");

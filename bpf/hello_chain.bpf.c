@@ -70,12 +70,18 @@ static __always_inline int too_many_since(struct hello_user *user, __u64 now)
 	return user->calls > rate_config.most;
 }
 
+static __always_inline void keep_excess(__u64 uid, __u64 now)
+{
+	struct hello_excess_call excess = { .uid = uid, .when = now };
+	__u32 thread = bpf_get_current_pid_tgid();
+
+	bpf_map_update_elem(&excesses, &thread, &excess, BPF_ANY);
+}
+
 static __always_inline int handle(void *ctx)
 {
 	struct hello_call call = { .uid = current_user() };
 	__u64 now = bpf_ktime_get_ns(), *before;
-	struct hello_excess_call excess = { .uid = call.uid, .when = now };
-	__u32 thread = bpf_get_current_pid_tgid();
 	struct hello_user *user;
 
 	if (!matches())
@@ -87,7 +93,7 @@ static __always_inline int handle(void *ctx)
 	call.number -= rate_config.most;
 	before = bpf_map_lookup_elem(&times, &call);
 	if ((too_many_since(user, now) || (before && is_recent(*before, now))) && !is_recent(user->said, now))
-		bpf_map_update_elem(&excesses, &thread, &excess, BPF_ANY);
+		keep_excess(call.uid, now);
 	call.number--;
 	bpf_map_delete_elem(&times, &call); /* nobody asks for it any more */
 	return 0;

@@ -36,6 +36,10 @@ function oneLine(message: string): string {
 /** Controls, line and paragraph separators, marks that turn the direction of text, and lone surrogates. */
 const UNPRINTABLE = /[\0-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]/gu;
 
+/** What a message shows of a text that may have any length. */
+export const shortened = (text: string, most: number): string =>
+  text.length > most ? `${text.slice(0, most)}…` : text;
+
 /** Base of every error thrown on purpose. The message is one line: action first, a capital, no period, the value. */
 export abstract class BpfError extends Error {
   abstract readonly class: ErrorClass;

@@ -31,8 +31,7 @@ function invalidated(named: string, log: string): Verdict | undefined {
       const bare = place.startsWith("fp") && last?.[3] === ""; // before 6.2 there is more about the register only
       if (last && !bare && !NUMBER.test(last[2] ?? "")) return becameInvalid(last[2] ?? "", last[3] ?? "", calls);
       const write = WRITES.map((one) => one.exec(line)?.groups).find((groups) => groups?.to !== undefined);
-      const written = write?.to?.replace(/^[rw]?(?=\d)/, "R").replace(/^-/, "fp-");
-      const source = write?.from?.replace(/^r/, "R").replace(/^-/, "fp-");
+      const [written, source] = [placeOf(write?.to), placeOf(write?.from)];
       if (ELSEWHERE.test(line) || (written === place && source === undefined)) return undefined;
       if (call && LOST_BY_CALLS.test(place)) return undefined; // the call's result, or nothing any more
       if (written === place && source !== undefined) place = source; // a copy: what it is of is written down further up
@@ -53,6 +52,8 @@ const WRITES = [
   /^\d+: \(79\) (?<to>r\d+) = \*\(u64 \*\)\(r10 (?<from>-\d+)\)/,
   /^\d+: \(\w+\) (?<to>[rw]\d+) (?:= (?<from>r\d+)\b|\S{0,3}=)/,
 ];
+/** As states call it: R5 of r5 or w5, fp-8 of -8. */
+const placeOf = (operand?: string) => operand?.replace(/^[rw]/, "R").replace(/^-/, "fp-");
 const INSTRUCTION = /^\d+: \(/;
 const CALL = /^\d+: \(85\) call (\w+)#/;
 /** Where registers are another function's. */

@@ -37,13 +37,16 @@ function chain(count: number): Uint8Array {
   ]);
 }
 
+/** An object of these types alone. */
+const ofTypes = (types: Uint8Array, strings?: string) => writeElf([btf(types, strings)]);
+
 /** As many types as fit, the same record again and again. */
 const repeated = (record: Uint8Array) =>
-  writeElf([btf(concat([INT, many(Math.floor((MIB - 4096) / record.length), () => record)]))]);
+  ofTypes(concat([INT, many(Math.floor((MIB - 4096) / record.length), () => record)]));
 
 /** One name for many: as long as none is counted (Btf.usualName), and, in letters of two bytes, a longer one. */
 const [USUAL, LONGER] = [`\0${"n".repeat(24)}\0`, `\0${"\u00e9".repeat(100)}\0`];
-const named = (types: Uint8Array, strings: string) => writeElf([btf(types, strings)]);
+const typedefs = () => many(80_000, (i) => words(1, kind(TYPEDEF), i + 1));
 const enumerators = (count: number) => concat([words(1, kind(ENUM, count), 4), many(count, (i) => words(1, i))]);
 
 /** Unions of two members of the type before: 2^levels values in four bytes. */
@@ -58,52 +61,34 @@ export const AMPLIFIERS: { readonly [name: string]: () => Uint8Array } = {
       { name: ".strtab", type: STRTAB, data: concat([many(500_000, () => Uint8Array.of(0xff)), Uint8Array.of(0)]) },
     ]),
   "types of one name as long as half the file": () =>
-    writeElf([
-      btf(
-        many(Math.floor(MIB / 2 / 12), (i) => words(1 + (i % 1000), kind(TYPEDEF), i + 1)),
-        `\0${"n".repeat(MIB / 2)}\0`,
-      ),
-    ]),
+    ofTypes(
+      many(Math.floor(MIB / 2 / 12), (i) => words(1 + (i % 1000), kind(TYPEDEF), i + 1)),
+      `\0${"n".repeat(MIB / 2)}\0`,
+    ),
   "a long name that is used again and again": () =>
-    writeElf([
-      btf(
-        concat([
-          words(1, kind(STRUCT), 0),
-          words(0, kind(PTR), 1),
-          words(4002, kind(STRUCT, 65535), 65535 * 8),
-          many(65535, (i) => words(4002, 2, i * 64)),
-        ]),
-        `\0${"n".repeat(4000)}\0m\0`,
-      ),
-    ]),
-  "a long name of many": () =>
-    writeElf([
-      btf(
-        many(80_000, (i) => words(1, kind(TYPEDEF), i + 1)),
-        `\0${"n".repeat(4000)}\0`,
-      ),
-    ]),
-  "types of one usual name": () =>
-    named(
-      many(80_000, (i) => words(1, kind(TYPEDEF), i + 1)),
-      USUAL,
+    ofTypes(
+      concat([
+        words(1, kind(STRUCT), 0),
+        words(0, kind(PTR), 1),
+        words(4002, kind(STRUCT, 65535), 65535 * 8),
+        many(65535, (i) => words(4002, 2, i * 64)),
+      ]),
+      `\0${"n".repeat(4000)}\0m\0`,
     ),
-  "types of one longer name": () =>
-    named(
-      many(80_000, (i) => words(1, kind(TYPEDEF), i + 1)),
-      LONGER,
-    ),
-  "values of one usual name": () => named(concat([enumerators(62_000), enumerators(62_000)]), USUAL),
-  "values of one longer name": () => named(concat([enumerators(62_000), enumerators(62_000)]), LONGER),
+  "a long name of many": () => ofTypes(typedefs(), `\0${"n".repeat(4000)}\0`),
+  "types of one usual name": () => ofTypes(typedefs(), USUAL),
+  "types of one longer name": () => ofTypes(typedefs(), LONGER),
+  "values of one usual name": () => ofTypes(concat([enumerators(62_000), enumerators(62_000)]), USUAL),
+  "values of one longer name": () => ofTypes(concat([enumerators(62_000), enumerators(62_000)]), LONGER),
   "functions of one usual name": () =>
-    named(concat([words(0, kind(FUNC_PROTO), 0), many(70_000, () => words(1, kind(FUNC, 1), 1))]), USUAL),
+    ofTypes(concat([words(0, kind(FUNC_PROTO), 0), many(70_000, () => words(1, kind(FUNC, 1), 1))]), USUAL),
   "sections of one usual name": () =>
-    named(
+    ofTypes(
       many(60_000, () => words(1, kind(DATASEC), 8)),
       USUAL,
     ),
   "sections of one longer name": () =>
-    named(
+    ofTypes(
       many(60_000, () => words(1, kind(DATASEC), 8)),
       LONGER,
     ),
@@ -131,46 +116,31 @@ export const AMPLIFIERS: { readonly [name: string]: () => Uint8Array } = {
   pointers: () => repeated(words(0, kind(PTR), 1)),
   "empty structs": () => repeated(words(0, kind(STRUCT), 0)),
   "structs of one member": () => repeated(words(0, kind(STRUCT, 1), 4, 1, 1, 0)),
-  "typedefs of themselves": () =>
-    writeElf([
-      btf(
-        many(80_000, (i) => words(1, kind(TYPEDEF), i + 1)),
-        "\0a\0",
-      ),
-    ]),
-  "typedefs in a chain": () =>
-    writeElf([btf(concat([INT, many(80_000, (i) => words(1, kind(TYPEDEF), i + 1))]), "\0a\0")]),
-  "a struct that holds itself": () => writeElf([btf(words(1, kind(STRUCT, 1), 4, 1, 1, 0), "\0a\0")]),
-  "unions that double": () => writeElf([btf(concat([doubling(60), words(1, kind(STRUCT, 1), 4, 1, 61, 0)]), "\0a\0")]),
+  "typedefs of themselves": () => ofTypes(typedefs(), "\0a\0"),
+  "typedefs in a chain": () => ofTypes(concat([INT, typedefs()]), "\0a\0"),
+  "a struct that holds itself": () => ofTypes(words(1, kind(STRUCT, 1), 4, 1, 1, 0), "\0a\0"),
+  "unions that double": () => ofTypes(concat([doubling(60), words(1, kind(STRUCT, 1), 4, 1, 61, 0)]), "\0a\0"),
   "anonymous unions that double": () =>
-    writeElf([
-      btf(
-        concat([
-          INT,
-          many(60, (i) => words(0, kind(UNION, 2), 4, 0, i + 1, 0, 0, i + 1, 0)),
-          words(1, kind(STRUCT, 1), 4, 0, 61, 0),
-        ]),
-        "\0a\0",
-      ),
-    ]),
+    ofTypes(
+      concat([
+        INT,
+        many(60, (i) => words(0, kind(UNION, 2), 4, 0, i + 1, 0, 0, i + 1, 0)),
+        words(1, kind(STRUCT, 1), 4, 0, 61, 0),
+      ]),
+      "\0a\0",
+    ),
   "arrays of arrays": () =>
-    writeElf([
-      btf(
-        concat([INT, many(60, (i) => words(0, kind(ARRAY), 0, i + 1, 1, -1)), words(1, kind(STRUCT, 1), 4, 1, 61, 0)]),
-        "\0a\0",
-      ),
-    ]),
+    ofTypes(
+      concat([INT, many(60, (i) => words(0, kind(ARRAY), 0, i + 1, 1, -1)), words(1, kind(STRUCT, 1), 4, 1, 61, 0)]),
+      "\0a\0",
+    ),
   "a long array of nothing": () =>
-    writeElf([
-      btf(
-        concat([words(0, kind(STRUCT), 0), words(0, kind(ARRAY), 0, 1, 1, -1), words(1, kind(STRUCT, 1), 4, 1, 2, 0)]),
-        "\0a\0",
-      ),
-    ]),
+    ofTypes(
+      concat([words(0, kind(STRUCT), 0), words(0, kind(ARRAY), 0, 1, 1, -1), words(1, kind(STRUCT, 1), 4, 1, 2, 0)]),
+      "\0a\0",
+    ),
   "a struct as wide as can be": () =>
-    writeElf([
-      btf(concat([INT, words(1, kind(STRUCT, 65535), 65535 * 4), many(65535, (i) => words(1, 1, i * 32))]), "\0a\0"),
-    ]),
+    ofTypes(concat([INT, words(1, kind(STRUCT, 65535), 65535 * 4), many(65535, (i) => words(1, 1, i * 32))]), "\0a\0"),
   parameters: () => repeated(concat([words(0, kind(FUNC_PROTO, 1000), 1), many(1000, () => words(0, 1))])),
   "a global of 8 MiB in a small section": () =>
     writeElf([

@@ -42,9 +42,8 @@ function loadActor(counter: BpfObject, settings: Settings): BpfObject {
   const spec = parseObject(readFileSync(actorObject), "hello_chain_act");
   configure(spec, rest, { limited: true, placed: false });
   setRate(spec, settings);
-  const actors = ACTORS[settings.syscall] ?? ["on_exit"];
-  for (const program of spec.programs.values())
-    program.autoload = program.name === "on_end" || actors.includes(program.name);
+  const actors = [...(ACTORS[settings.syscall] ?? ["on_exit"]), "on_end"];
+  for (const program of spec.programs.values()) program.autoload = actors.includes(program.name);
   const reuse = { users: counter.map("users"), excesses: counter.map("excesses"), accounts: counter.map("accounts") };
   return BpfObject.load(spec, { reuse });
 }

@@ -70,8 +70,8 @@ export class Reader {
   name(offset: number, what: string): string {
     this.need(offset, 1, what);
     const end = this.bytes.indexOf(0, offset);
-    if (end >= 0) return bytesToString(this.bytes, offset, end);
-    throw this.error(`Cannot read ${what}: no end within ${this.size - offset} bytes`, offset);
+    if (end < 0) throw this.error(`Cannot read ${what}: it does not end in ${this.section}`, offset);
+    return bytesToString(this.bytes, offset, end);
   }
 }
 

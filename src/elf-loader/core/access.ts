@@ -5,7 +5,7 @@
  */
 import { type Btf, describe } from "../btf/btf.ts";
 import type { BtfArray, BtfComposite, BtfEnum, BtfEnum64 } from "../btf/types.ts";
-import type { ObjectError } from "../errors.ts";
+import { type ObjectError, shortened } from "../errors.ts";
 import { CORE_KINDS, type CoreRelocation } from "./relocation.ts";
 
 export interface Step {
@@ -34,9 +34,11 @@ const MOST_SHOWN = 80;
 /** @throws ObjectError when the path does not lead through the type */
 export function parseAccess(btf: Btf, relocation: CoreRelocation): Access {
   const { type, access, kind } = relocation;
-  const path = access.length > MOST_SHOWN ? `${access.slice(0, MOST_SHOWN)}…` : access;
   const fail = (why: string) =>
-    btf.error(`Cannot use CO-RE relocation ${path} of ${describe(btf.type(type))}: ${why}`, type);
+    btf.error(
+      `Cannot use CO-RE relocation ${shortened(access, MOST_SHOWN)} of ${describe(btf.type(type))}: ${why}`,
+      type,
+    );
   const subject = CORE_KINDS[kind]?.subject;
   if (subject === undefined) throw fail(`unknown kind ${kind}`);
   if (subject === "type") {

@@ -1,7 +1,7 @@
 /** The source line of an instruction, from line_info of .BTF.ext: struct bpf_line_info in linux/bpf.h. */
 import { INSN_SIZE } from "../asm/instructions.ts";
 import { firstRecord } from "../btf/ext.ts";
-import { ObjectError } from "../errors.ts";
+import { ObjectError, shortened } from "../errors.ts";
 import { bpf_line_info } from "../uapi/bpf-layouts.ts";
 import type { ObjectSpec } from "./object-spec.ts";
 import type { SourceLine } from "./types.ts";
@@ -23,7 +23,7 @@ export function sourceLine({ btf, image }: ObjectSpec, section: string, insn: nu
   if (file === undefined || text === undefined || lineColumn === undefined) return undefined;
   try {
     const name = btf.stringAt(file).replace(/^.*\//s, "");
-    return { where: `${name}:${lineColumn >>> 10}`, text: shortened(btf.stringAt(text).trim()) };
+    return { where: `${name}:${lineColumn >>> 10}`, text: shortened(btf.stringAt(text).trim(), MOST_TEXT) };
   } catch (error) {
     if (error instanceof ObjectError) return undefined;
     throw error;
@@ -32,5 +32,3 @@ export function sourceLine({ btf, image }: ObjectSpec, section: string, insn: nu
 
 /** Lines of generated code have any length; what stands in a message has to leave room for the message. */
 const MOST_TEXT = 160;
-
-const shortened = (line: string) => (line.length > MOST_TEXT ? `${line.slice(0, MOST_TEXT)}…` : line);
